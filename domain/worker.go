@@ -1,0 +1,33 @@
+package domain
+
+import "time"
+
+// The lease of a worker: it renews every HeartbeatEvery; after LeaseFor without a renewal the others take its jobs over;
+// it stops writing by itself after WriteFor, measured on its own monotonic clock.
+const (
+	HeartbeatEvery = 5 * time.Second
+	LeaseFor       = 20 * time.Second
+	WriteFor       = LeaseFor * 2 / 3
+)
+
+// Worker is one run of a worker process.
+type Worker struct {
+	ID        WorkerID
+	Hostname  string
+	PID       int
+	Capacity  int // jobs at once
+	StartedAt time.Time
+	SeenAt    time.Time // last heartbeat, by the database's clock
+}
+
+// Principal is who asks.
+type Principal struct {
+	Name string
+	Role Role
+}
+
+// Role is what a principal may do.
+type Role string
+
+// RoleAdmin may do everything.
+const RoleAdmin Role = "admin"
