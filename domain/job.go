@@ -99,6 +99,14 @@ func (j *Job) Ticket() Ticket {
 // InFlight reports whether the job takes one of its server's places: its ticket is in the queue, or it is running.
 func (j *Job) InFlight() bool { return j.Status == StatusRunning || j.Phase == PhaseEnqueued }
 
+// Mode is how the current attempt's command hangs together with its connection; unknown before it started.
+func (j *Job) Mode() Mode {
+	if j.Process == nil {
+		return ModeUnknown
+	}
+	return j.Process.Mode
+}
+
 // TimeLeft returns how much of its time the current attempt has left. The whole timeout before its command started.
 func (j *Job) TimeLeft(at time.Time) time.Duration {
 	if j.StartedAt.IsZero() {
