@@ -99,6 +99,14 @@ func (j *Job) Ticket() Ticket {
 // InFlight reports whether the job takes one of its server's places: its ticket is in the queue, or it is running.
 func (j *Job) InFlight() bool { return j.Status == StatusRunning || j.Phase == PhaseEnqueued }
 
+// Mode is how the current attempt's command hangs together with its connection; unknown before it started.
+func (j *Job) Mode() Mode {
+	if j.Process == nil {
+		return ModeUnknown
+	}
+	return j.Process.Mode
+}
+
 // TimeLeft returns how much of its time the current attempt has left. The whole timeout before its command started.
 func (j *Job) TimeLeft(at time.Time) time.Duration {
 	if j.StartedAt.IsZero() {
@@ -168,7 +176,7 @@ func (j *Job) Started(epoch int64, p Process, at time.Time) error {
 		j.StartedAt = at
 		j.setDeadline(at)
 	}
-	if j.Phase == PhaseStarting {
+	if j.Phase == PhaseStarting || j.Phase == PhaseClaimed { // the latter is refused: nothing was sent
 		return j.carry(epoch, executing, at, note)
 	}
 	if err := j.own(epoch); err != nil {
@@ -202,7 +210,12 @@ func (j *Job) RequestCancel(reason Reason, at time.Time) error {
 }
 
 // Canceling says that the job's processes are being ended because someone asked.
-func (j *Job) Canceling(epoch int64, at time.Time) error { return j.carry(epoch, canceling, at, nil) }
+func (j *Job) Canceling(epoch int64, at time.Time) error {
+	if j.own(epoch) == nil && !j.CancelRequested {
+		return j.illegal(canceling)
+	}
+	return j.carry(epoch, canceling, at, nil)
+}
 
 // TimingOut says that the job's processes are being ended because its time is up.
 func (j *Job) TimingOut(epoch int64, at time.Time) error { return j.carry(epoch, timingOut, at, nil) }
@@ -228,6 +241,9 @@ func (j *Job) Ended(epoch int64, r Receipt, at time.Time) error {
 func (j *Job) Exited(epoch int64, exit Exit, wait time.Duration, at time.Time) error {
 	if err := j.own(epoch); err != nil {
 		return err
+	}
+	if !j.State().CanBecome(completed) {
+		return j.illegal(completed)
 	}
 	was := j.Exit
 	j.Exit = &exit
@@ -281,6 +297,9 @@ func (j *Job) Failed(epoch int64, f Failure, wait time.Duration, at time.Time) e
 func (j *Job) Unclaim(epoch int64, at time.Time) error {
 	if err := j.own(epoch); err != nil {
 		return err
+	}
+	if j.Process != nil {
+		return j.illegal(pending)
 	}
 	if j.CancelRequested {
 		return j.finish(canceled, j.Reason, "", at)
@@ -423,6 +442,7 @@ func (j *Job) move(to State, at time.Time, change func(at time.Time)) error {
 		return j.illegal(to)
 	}
 	at = j.after(at)
+	j.ended = nil
 	if change != nil {
 		change(at)
 	}
@@ -432,6 +452,9 @@ func (j *Job) move(to State, at time.Time, change func(at time.Time)) error {
 }
 
 func (j *Job) illegal(to State) error {
+	if j.Status.Final() {
+		return ErrJobFinal
+	}
 	return ErrIllegalMove.Withf("job %s is %s and cannot become %s", j.ID, j.State(), to)
 }
 

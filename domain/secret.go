@@ -1,18 +1,35 @@
 package domain
 
-import "fmt"
+import (
+	"fmt"
+	"unique"
+)
 
-// Secret is text that never prints: every format verb shows "[secret]". Reveal gives it to the one who needs it.
-type Secret struct{ text string }
+// Secret is text that never prints: every format verb shows "[secret]". Reveal gives it to the one who needs it. Two
+// secrets are == when their texts are.
+type Secret struct {
+	// A handle and not the text: in an unexported field of somebody's struct fmt does not call Format but prints what is here.
+	text unique.Handle[string]
+}
 
 // NewSecret wraps text.
-func NewSecret(text string) Secret { return Secret{text} }
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{unique.Make(text)}
+}
 
 // Reveal returns the text.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.Empty() {
+		return ""
+	}
+	return s.text.Value()
+}
 
 // Empty reports whether there is no text.
-func (s Secret) Empty() bool { return s.text == "" }
+func (s Secret) Empty() bool { return s == Secret{} }
 
 // String hides the text.
 func (s Secret) String() string { return "[secret]" }

@@ -105,7 +105,7 @@ func (s *Server) Binding() Binding {
 
 var (
 	fingerprintShape = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}$`)
-	hostnameShape    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$|^[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?$`)
+	hostnameShape    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$|^[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?$`)
 )
 
 // CheckFingerprint fails with fingerprint_invalid unless f looks as ssh-keygen -l prints it.

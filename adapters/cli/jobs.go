@@ -1,0 +1,260 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/heysubinoy/remora/domain"
+	"github.com/heysubinoy/remora/ports"
+)
+
+func (a *app) jobsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "jobs", Aliases: []string{"job"}, Short: "Look at jobs, read their output, cancel them",
+		Long:    "Jobs are commands and scripts on one server each; `remora run` makes them.",
+		Example: "  remora jobs ls --status running,queued\n  remora jobs logs -f JOB\n  remora jobs cancel JOB",
+		Args:    cobra.ArbitraryArgs,
+		RunE:    group,
+	}
+	c.AddCommand(a.jobsListCommand(), a.jobsGetCommand(), a.jobsOutputCommand(), a.jobsCancelCommand())
+	return c
+}
+
+type jobsListOptions struct {
+	statuses []string
+	server   string
+	search   string
+	sort     string
+	asc      bool
+	limit    int
+	cursor   string
+}
+
+func (a *app) jobsListCommand() *cobra.Command {
+	var o jobsListOptions
+	c := &cobra.Command{
+		Use: "ls", Aliases: []string{"list"}, Short: "List jobs, the newest first",
+		Long: `Ls lists jobs, the newest first unless --sort says otherwise. Where there are more than --limit, stderr says so.`,
+		Example: `  remora jobs ls
+  remora jobs ls --status failed --server web --limit 200
+  remora jobs ls --search backup --sort finished_at -o json`,
+		Args: exactly(),
+		RunE: func(c *cobra.Command, _ []string) error { return a.listJobs(c.Context(), o) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringSliceVar(&o.statuses, "status", nil, "only jobs with one of these: queued, running, completed, failed, canceled")
+	f.StringVarP(&o.server, "server", "s", "", "only jobs of this server, by name or id")
+	f.StringVar(&o.search, "search", "", "only jobs with this in command, arguments, script or server name")
+	f.StringVar(&o.sort, "sort", string(ports.SortCreated), "created_at, updated_at, started_at, finished_at, status, command or priority")
+	f.BoolVar(&o.asc, "asc", false, "the other way round")
+	f.IntVar(&o.limit, "limit", 20, "how many at most")
+	f.StringVar(&o.cursor, "cursor", "", "go on after the page that gave this next_cursor")
+	mustBeFlag("server", c.RegisterFlagCompletionFunc("server", a.serverNames))
+	fixed(c, "status", "queued", "running", "completed", "failed", "canceled")
+	fixed(c, "sort", "created_at", "updated_at", "started_at", "finished_at", "status", "command", "priority")
+	return c
+}
+
+// maxPage is how many jobs the API gives at once.
+const maxPage = 100
+
+func (a *app) listJobs(ctx context.Context, o jobsListOptions) error {
+	q := ports.JobQuery{Search: o.search, Sort: ports.SortField(o.sort), Asc: o.asc, Cursor: o.cursor}
+	for _, s := range o.statuses {
+		if !slices.Contains(domain.Statuses(), domain.Status(s)) {
+			return usage("--status %q is unknown; use queued, running, completed, failed or canceled", s)
+		}
+		q.Statuses = append(q.Statuses, domain.Status(s))
+	}
+	if o.limit < 1 {
+		return usage("--limit %d is out of range; give at least 1", o.limit)
+	}
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	if o.server != "" {
+		server, err := findServer(ctx, s.Servers, o.server)
+		if err != nil {
+			return err
+		}
+		q.ServerID = server.ID
+	}
+	var all ports.JobPage
+	for {
+		q.Limit = min(maxPage, o.limit-len(all.Jobs))
+		page, err := s.Jobs.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		all.Jobs = append(all.Jobs, page.Jobs...)
+		all.Total, all.Next = page.Total, page.Next
+		if page.Next == "" || len(all.Jobs) >= o.limit {
+			break
+		}
+		q.Cursor = page.Next
+	}
+	err = a.print(jobsInList(all, o.limit), func(w io.Writer) {
+		row(w, "ID", "STATUS", "SERVER", "COMMAND", "EXIT", "CREATED", "DURATION")
+		for _, d := range all.Jobs {
+			a.jobRow(w, d)
+		}
+	})
+	if err == nil && all.Next != "" && a.global.form == formTable {
+		a.note("%d of %d jobs; --limit shows more, --cursor %s goes on", len(all.Jobs), all.Total, all.Next)
+	}
+	return err
+}
+
+func (a *app) jobRow(w io.Writer, d ports.JobDetail) {
+	j := &d.Job
+	duration := ""
+	if t, ok := ran(j); ok {
+		duration = short(t)
+	}
+	row(w, string(j.ID), string(j.Status), d.Server.Name, a.cut(commandText(j.Command), 50), exitText(j.Exit), a.when(j.CreatedAt), duration)
+}
+
+// commandText is what a person reads as the command; of a script its first line that says something.
+func commandText(c domain.Command) string {
+	if c.Kind != domain.KindScript {
+		return c.Text()
+	}
+	for line := range strings.Lines(c.Script) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			return "script: " + line
+		}
+	}
+	return "script: " + c.Text()
+}
+
+func (a *app) jobsGetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "get JOB", Aliases: []string{"show"}, Short: "Show a job",
+		Long:              "Get shows a job. With -o json or -o yaml that includes the last 256 KiB of its output.",
+		Example:           "  remora jobs get 0192f0c1-7d3e-7b0a-9c55-3f6a1d2b4c5e\n  remora jobs get JOB -o json | jq .exit_code",
+		Args:              exactly("JOB"),
+		ValidArgsFunction: a.jobIDs,
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := a.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			d, err := s.Jobs.Get(c.Context(), domain.JobID(args[0]))
+			if err != nil {
+				return err
+			}
+			return a.print(wholeJob(d), func(w io.Writer) { a.jobFields(w, d) })
+		},
+	}
+}
+
+func (a *app) jobFields(w io.Writer, d ports.JobDetail) {
+	j := &d.Job
+	field(w, "ID", string(j.ID))
+	field(w, "Server", d.Server.Name+" ("+address(d.Server.User, d.Server.Hostname, d.Server.Port)+")")
+	field(w, "Command", commandText(j.Command))
+	field(w, "Status", j.State().String())
+	field(w, "Reason", string(j.Reason))
+	field(w, "Message", j.Message)
+	if j.Exit != nil && j.Exit.Signal != "" {
+		field(w, "Signal", j.Exit.Signal)
+	} else {
+		field(w, "Exit code", exitText(j.Exit))
+	}
+	if j.Receipt != nil {
+		field(w, "Ended", jobEnding(j))
+	}
+	field(w, "Priority", fmt.Sprint(int(j.Priority)))
+	field(w, "Timeout", j.Timeout.String())
+	field(w, "Attempt", fmt.Sprintf("%d (retry: %s, at most %d)", j.Attempt, j.Retry.Mode, j.Retry.MaxAttempts))
+	field(w, "Output", fmt.Sprintf("%d bytes on stdout, %d bytes on stderr", j.Output.Stdout, j.Output.Stderr))
+	field(w, "Created", a.when(j.CreatedAt))
+	field(w, "Started", a.when(j.StartedAt))
+	field(w, "Finished", a.when(j.FinishedAt))
+	if t, ok := ran(j); ok {
+		field(w, "Duration", short(t))
+	}
+}
+
+func (a *app) jobsCancelCommand() *cobra.Command {
+	var noWait bool
+	c := &cobra.Command{
+		Use: "cancel JOB…", Short: "End jobs with all their processes",
+		Long: `Cancel ends jobs: a queued one is canceled at once, a running one's processes are ended on its server, which takes as
+long as they resist: up to about 10 s. Cancel waits for that and says what is left alive. It exits with 1 when something
+is left or that is not known, and with 5 when a job had finished.`,
+		Example:           "  remora jobs cancel 0192f0c1-7d3e-7b0a-9c55-3f6a1d2b4c5e\n  remora jobs cancel --no-wait JOB JOB",
+		Args:              atLeast("JOB"),
+		ValidArgsFunction: a.jobIDs,
+		RunE:              func(c *cobra.Command, args []string) error { return a.cancelJobs(c.Context(), args, !noWait) },
+	}
+	c.Flags().BoolVar(&noWait, "no-wait", false, "only ask for it")
+	return c
+}
+
+func (a *app) cancelJobs(ctx context.Context, ids []string, wait bool) error {
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	var asked []ports.JobDetail
+	code := exitDone
+	for _, id := range ids {
+		d, err := s.Jobs.Cancel(ctx, domain.JobID(id))
+		if err != nil {
+			if len(ids) == 1 || ctx.Err() != nil {
+				return err
+			}
+			a.note("%s: %s", id, a.explain(err))
+			code = max(code, ExitCode(err))
+			continue
+		}
+		asked = append(asked, d)
+	}
+	ended := []jobShape{}
+	for _, d := range asked {
+		if wait {
+			if err := a.awaitEnd(ctx, s, &d.Job); err != nil {
+				return err
+			}
+		}
+		switch j := &d.Job; {
+		case !j.Status.Final():
+			a.note("%s: its processes are being ended", j.ID)
+		case j.Receipt != nil && !j.Receipt.Confirmed:
+			code = max(code, exitFailed)
+			fallthrough
+		default:
+			a.note("%s: %s", j.ID, jobEnding(j))
+		}
+		ended = append(ended, jobInList(d))
+	}
+	if a.global.form != formTable {
+		if err := a.print(jobsShape{Jobs: ended, Pagination: paginationShape{Limit: len(ended), Total: int64(len(ended))}}, nil); err != nil {
+			return err
+		}
+	}
+	return exit(code)
+}
+
+// awaitEnd waits until a job is final.
+func (a *app) awaitEnd(ctx context.Context, s Services, j *domain.Job) error {
+	if j.Status.Final() {
+		return nil
+	}
+	return follow(ctx, s.Output, j.ID, j.LastSeq, a.tellLost, func(e ports.JobEvent) error {
+		if e.Job != nil {
+			*j = *e.Job
+		}
+		return nil
+	})
+}
+
+func (a *app) tellLost(err error) { a.note("the API is away, trying again: %v", err) }

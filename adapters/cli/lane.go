@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/heysubinoy/remora/adapters/cli/screen"
+	"github.com/heysubinoy/remora/domain"
+)
+
+// lane is one server's part of a run. Its fields are read and written under its lock: the summary of a second Ctrl-C
+// looks at lanes that are still at work.
+type lane struct {
+	server domain.Server
+	show   screen.Lane
+
+	mu        sync.Mutex
+	submitted bool // the submission was sent
+	job       *domain.Job
+	err       error // why the job was not submitted, or not followed to its end
+	cancelErr error
+}
+
+func (l *lane) saw(j domain.Job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.job = &j
+}
+
+func (l *lane) send() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.submitted = true
+}
+
+func (l *lane) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
+func (l *lane) cancelFailed(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cancelErr = err
+}
+
+// id returns the job's id, empty before it was submitted.
+func (l *lane) id() domain.JobID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.job == nil {
+		return ""
+	}
+	return l.job.ID
+}
+
+// final returns the job once it has ended.
+func (l *lane) final() *domain.Job {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.job != nil && l.job.Status.Final() {
+		return l.job
+	}
+	return nil
+}
+
+// outcome tells how it went.
+func (l *lane) outcome() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.job == nil && l.err != nil:
+		return "not submitted: " + l.err.Error()
+	case l.job == nil && l.submitted:
+		return "not known whether it was submitted"
+	case l.job == nil:
+		return "not submitted"
+	case l.job.Status.Final():
+		return jobOutcome(l.job) + " (job " + string(l.job.ID) + ")"
+	}
+	text := string(l.job.Status)
+	if l.err != nil {
+		text = "lost from sight: " + l.err.Error()
+	}
+	return fmt.Sprintf("%s; job %s goes on, `remora jobs logs -f %s` follows it", text, l.job.ID, l.job.ID)
+}
+
+// ending tells what an interruption did to it.
+func (l *lane) ending() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.job == nil && l.err != nil:
+		return "not submitted: " + l.err.Error()
+	case l.job == nil && l.submitted:
+		return "it is not known whether it was submitted; `remora jobs ls` tells"
+	case l.job == nil:
+		return "not submitted"
+	case l.job.Status.Final():
+		return jobEnding(l.job)
+	case l.cancelErr != nil:
+		return fmt.Sprintf("could not be canceled and may be alive: %v; `remora jobs cancel %s` tries again", l.cancelErr, l.job.ID)
+	}
+	return fmt.Sprintf("may be alive; `remora jobs get %s` tells", l.job.ID)
+}
+
+// jobOutcome tells how a finished job went.
+func jobOutcome(j *domain.Job) string {
+	text := string(j.Status)
+	switch {
+	case j.Status == domain.StatusCompleted || j.Reason == domain.ReasonUser:
+	case j.Exit != nil && (j.Reason == domain.ReasonExitNonzero || j.Reason == domain.ReasonSignal):
+		if j.Exit.Signal == "" {
+			text += " with exit code " + exitText(j.Exit)
+		} else {
+			text += " by " + exitText(j.Exit)
+		}
+	case j.Message != "":
+		text += ": " + j.Message
+	case j.Reason != domain.ReasonNone:
+		text += ": " + string(j.Reason)
+	}
+	if d, ok := ran(j); ok {
+		text += " after " + short(d)
+	}
+	return text
+}
+
+// jobEnding tells what is left of a job that was to be ended.
+func jobEnding(j *domain.Job) string {
+	r := j.Receipt
+	switch {
+	case r == nil && j.Status == domain.StatusCanceled && j.StartedAt.IsZero():
+		return "canceled before it started"
+	case r == nil && j.Status == domain.StatusCanceled:
+		return "canceled; what is left of it is not known"
+	case r == nil:
+		return "had ended by itself: " + jobOutcome(j)
+	case r.Confirmed:
+		return string(j.Status) + ", 0 processes left"
+	case len(r.Left) == 0:
+		text := string(j.Status) + ", but it is not known what is left"
+		if j.Message != "" {
+			text += ": " + j.Message
+		}
+		return text
+	}
+	left := make([]string, len(r.Left))
+	for i, p := range r.Left {
+		left[i] = fmt.Sprintf("%d (%s)", p.PID, p.Command)
+	}
+	word := "processes"
+	if len(left) == 1 {
+		word = "process"
+	}
+	return fmt.Sprintf("%s, but %d %s left: pid %s", j.Status, len(left), word, strings.Join(left, ", "))
+}

@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/heysubinoy/remora/adapters/cli/screen"
+	"github.com/heysubinoy/remora/domain"
+)
+
+func (a *app) upCommand() *cobra.Command {
+	var o UpOptions
+	c := &cobra.Command{
+		Use:   "up [--demo]",
+		Short: "Run everything in one process",
+		Long: `Up runs the API, the queue and a worker in one process, on SQLite, with all secrets made at the first start.
+Settings come from the environment and from .env in the working directory.
+
+With --demo it also starts three SSH servers on the loopback interface that run commands as the current user, registers
+them and removes them at the end.
+
+The first SIGINT or SIGTERM stops in an orderly way: commands that run on servers go on there and are found again at the
+next start. The second one leaves at once.`,
+		Example: `  remora up
+  remora up --demo
+  SERVER_ADDR=127.0.0.1:9090 remora up`,
+		Args: exactly(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if a.Up == nil {
+				return errNotPart
+			}
+			return stopped(c.Context(), a.Up(c.Context(), o))
+		},
+	}
+	c.Flags().BoolVar(&o.Demo, "demo", false, "with three demo servers")
+	return c
+}
+
+func (a *app) apiCommand() *cobra.Command {
+	return program("api", "Run the API server", a.API, `Api serves the REST API and hands jobs to the queue. Settings come from the environment and from .env in the working
+directory; those of a separate service have no generated secrets.`, "  DATABASE_URL=postgres://remora@db/remora remora api")
+}
+
+func (a *app) workerCommand() *cobra.Command {
+	return program("worker", "Run a worker", a.Worker, `Worker takes jobs from the queue and carries them to their servers. Any number of workers may run. The first SIGTERM
+stops it without a job being lost: it takes nothing new, stores all output and leaves commands running on their servers
+for another worker.`, "  WORKER_CONCURRENCY=100 remora worker")
+}
+
+func (a *app) queueCommand() *cobra.Command {
+	c := program("queue", "Run the NetQueue broker", a.Queue, `Queue runs NetQueue, which says what job runs next. Its log is in NETQUEUE_DIR.`,
+		"  NETQUEUE_DIR=/var/lib/remora/netqueue remora queue\n  remora queue repair /var/lib/remora/netqueue")
+	c.AddCommand(&cobra.Command{
+		Use:   "repair DIR",
+		Short: "Mend a damaged queue log",
+		Long: `Repair mends the log of a queue that refuses to start because its log is damaged, and says what it did. No queue may
+have the directory open. What was in the damaged part is offered again from the database.`,
+		Example: "  remora queue repair /var/lib/remora/netqueue",
+		Args:    exactly("DIR"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if a.RepairQueue == nil {
+				return errNotPart
+			}
+			report, err := a.RepairQueue(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.Stdout, screen.Clean(report))
+			return err
+		},
+	})
+	return c
+}
+
+func program(name, short string, run func(context.Context) error, long, example string) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: short, Long: long, Example: example,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args)
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error {
+			if run == nil {
+				return errNotPart
+			}
+			return stopped(c.Context(), run(c.Context()))
+		},
+	}
+}
+
+// stopped takes a program's end for what it is: one that was asked to stop and did is done.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || domain.KindOf(err) == domain.KindCanceled) {
+		return nil
+	}
+	return err
+}
+
+type healthShape struct {
+	Status    string `json:"status"`
+	Timestamp string `json:"timestamp"`
+	Database  string `json:"database"`
+	Queue     string `json:"queue"`
+}
+
+func (a *app) healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "health",
+		Aliases: []string{"system"},
+		Short:   "Tell whether the API, its database and its queue are there",
+		Long:    "Health asks the API whether its database and its queue are there. It exits with 6 when one of them is away.",
+		Example: "  remora health\n  remora health -o json",
+		Args:    exactly(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := a.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			h := s.System.Health(c.Context())
+			if err := c.Context().Err(); err != nil {
+				return err
+			}
+			v := healthShape{Status: "healthy", Timestamp: h.At.UTC().Format("2006-01-02T15:04:05Z07:00"), Database: part(h.Database), Queue: part(h.Queue)}
+			if !h.Healthy() {
+				v.Status = "degraded"
+			}
+			err = a.print(v, func(w io.Writer) {
+				field(w, "API", a.address)
+				field(w, "Status", v.Status)
+				field(w, "Database", v.Database)
+				field(w, "Queue", v.Queue)
+			})
+			if err == nil && !h.Healthy() {
+				return exit(exitUnavailable)
+			}
+			return err
+		},
+	}
+}
+
+func part(err error) string {
+	if err == nil {
+		return "connected"
+	}
+	return err.Error()
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the program's version",
+		Long:    "Version prints the version of this program.",
+		Example: "  remora version",
+		Args:    exactly(),
+		RunE: func(*cobra.Command, []string) error {
+			return a.print(map[string]string{"version": a.Version}, func(w io.Writer) { row(w, "remora "+a.Version) })
+		},
+	}
+}
+
+func (a *app) completionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion SHELL",
+		Short: "Print the completion script for bash, zsh, fish or powershell",
+		Long: `Completion prints the script that makes a shell complete commands, flags and the names of servers. Where to put it:
+
+  bash        /etc/bash_completion.d/remora
+  zsh         a file _remora in a directory of $fpath
+  fish        ~/.config/fish/completions/remora.fish
+  powershell  sourced from $PROFILE`,
+		Example:   "  source <(remora completion bash)\n  remora completion fish > ~/.config/fish/completions/remora.fish",
+		Args:      exactly("SHELL"),
+		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
+		RunE: func(c *cobra.Command, args []string) error {
+			switch args[0] {
+			case "bash":
+				return c.Root().GenBashCompletionV2(a.Stdout, true)
+			case "zsh":
+				return c.Root().GenZshCompletion(a.Stdout)
+			case "fish":
+				return c.Root().GenFishCompletion(a.Stdout, true)
+			case "powershell":
+				return c.Root().GenPowerShellCompletionWithDesc(a.Stdout)
+			}
+			return usage("shell %q is unknown; use bash, zsh, fish or powershell", args[0])
+		},
+	}
+}

@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// globalFlags are known to every command.
+type globalFlags struct {
+	url       string
+	token     string // remora-client only; a flag value can be seen by others on the machine
+	tokenFile string
+	form      string
+	color     string
+}
+
+const rootLong = `Remora runs commands and scripts on many servers over SSH, shows their output live and keeps the history.
+
+The API's address comes from --url, REMORA_URL or the config file, else it is ` + defaultURL + `. The token comes from
+--token-file, REMORA_TOKEN or the config file, else, for an API on this machine, from $REMORA_DATA_DIR/admin.token or
+./data/admin.token. The config file is $XDG_CONFIG_HOME/remora/config.yaml, with url, token_file and token.
+
+Data goes to stdout, everything else to stderr. Colours are used on a terminal; NO_COLOR, CLICOLOR_FORCE and TERM=dumb
+are honoured.
+
+Exit codes: 0 done, 1 a job failed or an internal error, 2 usage or invalid input, 3 not signed in or not allowed,
+4 not found, 5 conflict, 6 unavailable, 7 timed out, 130 interrupted. ` + "`remora run`" + ` on one server exits with the command's
+own code.`
+
+const rootExample = `  remora up --demo
+  remora servers add web deploy@10.0.0.5 --key ~/.ssh/id_ed25519
+  remora servers trust web
+  remora run -s web -- uptime
+  remora run -t production --parallel 10 --script upgrade.sh
+  remora jobs logs -f 0192f0c1-7d3e-7b0a-9c55-3f6a1d2b4c5e`
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "remora",
+		Short:         "Run commands on many servers over SSH",
+		Long:          rootLong,
+		Example:       rootExample,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          group,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return a.global.check()
+		},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(a.Stdin)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	root.SetFlagErrorFunc(flagError)
+	f := root.PersistentFlags()
+	f.SortFlags = false
+	f.StringVar(&a.global.url, "url", "", "address of the API (default REMORA_URL, the config file, "+defaultURL+")")
+	f.StringVar(&a.global.tokenFile, "token-file", "", "file with the token to sign in with")
+	f.StringVarP(&a.global.form, "output", "o", formTable, "form of data on stdout: table, json or yaml")
+	f.StringVar(&a.global.color, "color", "auto", "colours: auto, always or never")
+	fixed(root, "output", formTable, formJSON, formYAML)
+	fixed(root, "color", "auto", "always", "never")
+	root.AddCommand(a.upCommand(), a.apiCommand(), a.workerCommand(), a.queueCommand(),
+		a.runCommand(), a.jobsCommand(), a.serversCommand(), a.healthCommand(), a.versionCommand(), a.completionCommand())
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [COMMAND]", Short: "Tell about a command", Example: "  remora help run",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(about, rest)
+			}
+			return about.Help()
+		},
+	})
+	return root
+}
+
+func (g *globalFlags) check() error {
+	if !slices.Contains([]string{formTable, formJSON, formYAML}, g.form) {
+		return usage("--output %q is unknown; use table, json or yaml", g.form)
+	}
+	if !slices.Contains([]string{"auto", "always", "never"}, g.color) {
+		return usage("--color %q is unknown; use auto, always or never", g.color)
+	}
+	return nil
+}
+
+// group is what a command does that only holds others.
+func group(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return unknownCommand(c, args)
+	}
+	return c.Help()
+}
+
+func unknownCommand(parent *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usage("there is no such command; see `%s --help`", parent.CommandPath())
+	}
+	var names []string
+	for _, c := range parent.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+			names = append(names, c.Aliases...)
+		}
+	}
+	if near := nearest(args[0], names); near != "" {
+		return usage("unknown command %q for %q; did you mean %q?", args[0], parent.CommandPath(), near)
+	}
+	return usage("unknown command %q for %q; see `%s --help`", args[0], parent.CommandPath(), parent.CommandPath())
+}
+
+func flagError(c *cobra.Command, err error) error {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := nearest(unknown.GetSpecifiedName(), names); near != "" && unknown.GetSpecifiedShortnames() == "" {
+			return usage("%v; did you mean --%s?", err, near)
+		}
+	}
+	return usage("%v; see `%s --help`", err, c.CommandPath())
+}
+
+// nearest returns the candidate that a mistyped word most likely meant, or nothing.
+func nearest(word string, candidates []string) string {
+	best, distance := "", max(1, min(2, len(word)/2))+1
+	for _, c := range candidates {
+		d := edits(word, c)
+		if strings.HasPrefix(c, word) && len(word) >= 2 {
+			d = 1
+		}
+		if d < distance {
+			best, distance = c, d
+		}
+	}
+	return best
+}
+
+// edits counts the letters to add, drop or change to make b of a.
+func edits(a, b string) int {
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := range len(a) {
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
+		for j := range len(b) {
+			change := prev[j]
+			if a[i] != b[j] {
+				change++
+			}
+			next[j+1] = min(change, prev[j+1]+1, next[j]+1)
+		}
+		prev = next
+	}
+	return prev[len(b)]
+}
+
+// exactly, atLeast and none check how many arguments there are and say which are missing.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return usage("%s is missing; usage: %s", names[len(args)], c.UseLine())
+		}
+		if len(args) > len(names) {
+			return usage("%q is one argument too many; usage: %s", args[len(names)], c.UseLine())
+		}
+		return nil
+	}
+}
+
+func atLeast(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usage("%s is missing; usage: %s", name, c.UseLine())
+		}
+		return nil
+	}
+}
+
+// exclusive says that of some flags only one may be given.
+func exclusive(c *cobra.Command, flags ...string) error {
+	var given []string
+	for _, f := range flags {
+		if c.Flags().Changed(f) {
+			given = append(given, "--"+f)
+		}
+	}
+	if len(given) > 1 {
+		return usage("%s cannot be used together", strings.Join(given, " and "))
+	}
+	return nil
+}
+
+// fixed completes a flag with fixed values.
+func fixed(c *cobra.Command, flag string, values ...string) {
+	err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	mustBeFlag(flag, err)
+}
+
+// mustBeFlag stops a program whose own commands do not fit together.
+func mustBeFlag(flag string, err error) {
+	if err != nil {
+		panic(fmt.Sprintf("flag %s: %v", flag, err))
+	}
+}
