@@ -5,7 +5,7 @@ remora_code=$(head -c "$1"; echo .)
 read -r remora_mark
 [ "$remora_mark" = end ] || { echo "$0 torn"; exit 0; }
 exec </dev/null
-cd 2>/dev/null
+[ "$PWD" = "$HOME" ] || cd 2>/dev/null
 remora_code=${remora_code%.}
 unset remora_mark
 set --

@@ -3,7 +3,8 @@
 # fd 3 is the client: its end of file ends the follower.
 d=$1
 t=
-bye() { kill $t 2>/dev/null; exit ${1:-9}; }
+# KILL, because a child that was forked and not yet changed into tail swallows TERM
+bye() { kill -KILL $t 2>/dev/null; exit ${1:-9}; }
 trap bye TERM
 alive() { [ "${1:-0}" -gt 0 ] && kill -0 "$1" 2>/dev/null || return 1; [ -r "/proc/$1/stat" ] || return 0; read -r born <"/proc/$1/stat"; x=$2; set -- ${born##*) }; [ "$1" != Z ] && [ "${20:-0}" = "$x" ]; }
 nap() { sleep $1 2>/dev/null || sleep 1; }
@@ -21,7 +22,7 @@ exec 3<&-
 w=0.02
 while [ ! -s "$d/exit" ]; do
 alive "$sp" "$sb" || alive "$p" "$pb" || break
-nap $w &
+nap $w >/dev/null 2>&1 &
 wait $!
 case $w in 0.02) w=0.05 ;; 0.05) w=0.1 ;; 0.1) w=0.2 ;; esac
 done

@@ -5,6 +5,6 @@ remora_x=
 set -- ${remora_x##*) }
 echo "$$ ${20:-0}" >"$remora_run/pid"
 unset remora_x
-cd 2>/dev/null
+[ "$PWD" = "$HOME" ] || cd 2>/dev/null
 set --
 . "$remora_run/cmd"

@@ -28,9 +28,10 @@ read -r boot </proc/sys/kernel/random/boot_id
 born() { read -r born </proc/$1/stat; set -- ${born##*) }; born=${20:-0}; }
 born $$
 echo "$boot $$ $born" >"$d/sup"
-trap : HUP INT TERM
+# forked before the trap: a child that still has its parent's trap would swallow the TERM that ends it
 { read -r x <&3 && exec 2>&4 4>&- && exec sh -c "$3" "$0" "$d" 0 0 wait; exit 1; } &
 h=$!
+trap : HUP INT TERM
 : >"$d/sig"
 # in the foreground and in a subshell: that way INT and QUIT keep their meaning for the job, and the shell says on stderr
 # (the file sig) when it was ended by a signal, which $? alone does not tell from exit 143

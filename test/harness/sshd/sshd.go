@@ -74,8 +74,8 @@ func Start(t testing.TB, lines ...string) *Server {
 	s.Port = l.Addr().(*net.TCPAddr).Port
 	require.NoError(t, l.Close())
 	t.Cleanup(func() {
-		s.KillConnections()
 		s.Stop()
+		s.killJobs()
 		if t.Failed() {
 			text, _ := os.ReadFile(filepath.Join(dir, "log"))
 			t.Logf("sshd's log:\n%s", text[max(0, len(text)-4000):])
@@ -178,6 +178,18 @@ func (s *Server) KillConnections() int {
 		}
 	}
 	return n
+}
+
+// killJobs ends what the test left running: durable jobs outlive their server.
+func (s *Server) killJobs() {
+	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range environs {
+		text, err := os.ReadFile(path)
+		pid, _ := strconv.Atoi(strings.Split(path, "/")[2])
+		if err == nil && pid != os.Getpid() && strings.Contains("\x00"+string(text), "\x00HOME="+s.Home+"\x00") {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 }
 
 // connections finds the sshd processes below another one.
