@@ -92,7 +92,7 @@ func (e *Executor) Start(ctx context.Context, t ports.Target, id domain.AttemptI
 	if err != nil {
 		return domain.Exit{}, startError(err)
 	}
-	a, err := r.talk(ctx, x, code, true)
+	a, err := r.talk(ctx, x, needs(c)+code, true)
 	if err != nil {
 		return domain.Exit{}, err
 	}

@@ -108,13 +108,19 @@ func durableCode(c domain.Command) string {
 	case domain.KindArgv:
 		return argvCode(c.Argv)
 	case domain.KindScript:
-		missing := quote(noShell(c.Shell))
-		return "[ -x " + quote(c.Shell) + " ] || { echo " + missing + " >\"$remora_run/nostart\"; exit 127; }\n" +
-			"printf %s " + quote(c.Script) + " >\"$remora_run/script\" || { echo \"the script could not be written to $remora_run\" >\"$remora_run/nostart\"; exit 126; }\n" +
+		return "printf %s " + quote(c.Script) + " >\"$remora_run/script\" || { echo \"the script could not be written to $remora_run\" >\"$remora_run/nostart\"; exit 126; }\n" +
 			"exec " + quote(c.Shell) + " \"$remora_run/script\" " + c.Args + "\n"
 	default:
 		return lineCode(c)
 	}
+}
+
+// needs is the interpreter that must be on the server before anything is started, as a line for launch.sh.
+func needs(c domain.Command) string {
+	if c.Kind != domain.KindScript || strings.Contains(c.Shell, "\n") {
+		return "-\n"
+	}
+	return c.Shell + "\n"
 }
 
 // attachedCode is what a channel evaluates: it says run, then it is the command.

@@ -188,7 +188,7 @@ sleep M`
 
 func (s *executorSuite) killStubborn(t *testing.T) {
 	id, m := s.id(), s.mark()
-	r := s.start(t.Context(), id, executorLine(t, "trap 'echo no' TERM; echo ready; while :; do sleep "+m+"; done"), NewRecorder())
+	r := s.start(t.Context(), id, executorLine(t, "trap 'echo no' TERM; echo ready; while :; do sleep "+m+" & wait $!; done"), NewRecorder())
 	r.Await(t, domain.Stdout, "ready\n")
 	began := time.Now()
 	receipt, err := s.e.Kill(t.Context(), s.target, id, 500*time.Millisecond)

@@ -44,6 +44,8 @@ t=0
 m=$(look)
 n=0
 for p in $m; do n=$((n+1)); done
+# the leader first: else it could report its child's death as its own exit
+for p in $m; do [ $p = $s ] && kill -TERM $s 2>/dev/null; done
 [ "$m" ] && kill -TERM $m 2>/dev/null
 clock
 end=$((t+grace))

@@ -1,5 +1,5 @@
 # launch.sh ID BYTES FOLLOW JOB: starts an attempt at most once, waits for its end and is its supervisor.
-# stdin: BYTES of shell code (the command), then "end", then one "end" as often as the client wants to see output now;
+# stdin: a line with the path of the interpreter that must be there, or -; BYTES of shell code (the command); then "end", then one "end" as often as the client wants to see output now;
 # end of file lets the follower go, never the command.
 echo "$0" >&2
 id=$1
@@ -14,10 +14,13 @@ mkdir -m 700 "$d" 2>/dev/null && mine=1
 # a directory that was removed leaves a file in gone for a day: a launcher that was stuck on its way starts nothing
 g=
 [ -e "$r/gone/$id" ] && { read -r g <"$r/gone/$id"; rmdir "$d"; echo "$0 gone $g"; exit 0; }
+shell=
+read -r shell
 { head -c "$2" >"$d/cmd"; } 2>/dev/null || { ln -s void "$d/verdict"; echo "$0 nowrite $d"; exit 0; }
 mark=
 read -r mark
 [ "$mark" = end ] || { ln -s void "$d/verdict"; echo "$0 torn"; exit 0; }
+[ "$shell" = - ] || { [ -x "$shell" ] && [ ! -d "$shell" ]; } || { ln -s void "$d/verdict"; echo "$0 nostart"; echo "the server has no executable $shell"; exit 0; }
 exec 3<&0 4>&2 </dev/null 2>"$d/sig"
 # whoever makes verdict decides: a file is go, a link is void
 set -C

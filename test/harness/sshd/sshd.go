@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,18 +36,30 @@ type Server struct {
 	PrivateKey string // logs in
 	HostKey    domain.HostKey
 
-	t     testing.TB
-	dir   string
-	lines []string
-	mu    sync.Mutex
-	cmd   *exec.Cmd
-	ended chan struct{}
-	log   *os.File
+	t      testing.TB
+	dir    string
+	config Config
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	ended  chan struct{}
+	log    *os.File
 }
 
-// Start runs an sshd until the test ends; lines are added to the front of its sshd_config, where the first value of an
-// option wins. Without OpenSSH the test is skipped, and under CI=true it fails.
-func Start(t testing.TB, lines ...string) *Server {
+// Config is what a test may want otherwise.
+type Config struct {
+	Lines []string          // to the front of sshd_config, where the first value of an option wins
+	Env   map[string]string // of every command
+	Home  string            // instead of a temporary directory
+}
+
+// Start runs an sshd until the test ends. Without OpenSSH the test is skipped, and under CI=true it fails.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	return StartWith(t, Config{})
+}
+
+// StartWith is Start with another configuration.
+func StartWith(t testing.TB, c Config) *Server {
 	t.Helper()
 	if _, err := os.Stat(program); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -61,8 +74,11 @@ func Start(t testing.TB, lines ...string) *Server {
 	}
 	dir, err := os.MkdirTemp("", "remora-sshd-")
 	require.NoError(t, err)
-	s := &Server{t: t, User: me.Username, Home: filepath.Join(dir, "home"), dir: dir, lines: lines}
-	require.NoError(t, os.Mkdir(s.Home, 0o700))
+	s := &Server{t: t, User: me.Username, Home: c.Home, dir: dir, config: c}
+	if s.Home == "" {
+		s.Home = filepath.Join(dir, "home")
+		require.NoError(t, os.Mkdir(s.Home, 0o700))
+	}
 	key, public := newKey(t)
 	s.PrivateKey = string(key)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "authorized"), ssh.MarshalAuthorizedKey(public), 0o600))
@@ -110,11 +126,14 @@ func (s *Server) SwapHostKey() {
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.Stop()
-	config := strings.Join(append(append([]string{}, s.lines...),
+	env := "SetEnv HOME=" + s.Home
+	for k, v := range s.config.Env {
+		env += " " + k + "=" + v
+	}
+	config := strings.Join(append(slices.Clone(s.config.Lines),
 		"Port "+strconv.Itoa(s.Port), "ListenAddress 127.0.0.1", "HostKey "+filepath.Join(s.dir, "host"),
 		"AuthorizedKeysFile "+filepath.Join(s.dir, "authorized"), "PidFile none", "UsePAM no", "StrictModes no",
-		"PermitRootLogin yes", "PasswordAuthentication yes", "KbdInteractiveAuthentication no", "LogLevel VERBOSE",
-		"SetEnv HOME="+s.Home), "\n") + "\n"
+		"PermitRootLogin yes", "PasswordAuthentication yes", "KbdInteractiveAuthentication no", "LogLevel VERBOSE", env), "\n") + "\n"
 	path := filepath.Join(s.dir, "config")
 	require.NoError(s.t, os.WriteFile(path, []byte(config), 0o600))
 	cmd := exec.Command(program, "-D", "-e", "-f", path)
@@ -222,4 +241,14 @@ func newKey(t testing.TB) (private []byte, public ssh.PublicKey) {
 	public, err = ssh.NewPublicKey(pub)
 	require.NoError(t, err)
 	return pem.EncodeToMemory(block), public
+}
+
+// Connections counts the connections that are being served.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return 0
+	}
+	return len(connections(s.cmd.Process.Pid))
 }
