@@ -132,8 +132,10 @@ func TestExecutor_VanishedProcessesAreLost(t *testing.T) {
 	require.NoError(t, syscall.Kill(supervisor, syscall.SIGKILL))
 	require.NoError(t, syscall.Kill(-r.Process().PID, syscall.SIGKILL))
 	s.KillConnections()
-	require.ErrorIs(t, <-done, ports.ErrCut)
-	_, err = e.Attach(t.Context(), s.Target(), id, r.Process(), r.Offsets(), contract.NewRecorder())
+	err = <-done
+	if errors.Is(err, ports.ErrCut) {
+		_, err = e.Attach(t.Context(), s.Target(), id, r.Process(), r.Offsets(), contract.NewRecorder())
+	}
 	f, ok := errors.AsType[*domain.Failure](err)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, domain.ReasonLost, f.Reason)

@@ -5,7 +5,9 @@ d=$1
 t=
 # KILL, because a child that was forked and not yet changed into tail swallows TERM
 bye() { kill -KILL $t 2>/dev/null; exit ${1:-9}; }
-trap bye TERM
+# until t names all of them, TERM is only noted
+over=
+trap over=1 TERM
 alive() { [ "${1:-0}" -gt 0 ] && kill -0 "$1" 2>/dev/null || return 1; [ -r "/proc/$1/stat" ] || return 0; read -r born <"/proc/$1/stat"; x=$2; set -- ${born##*) }; [ "$1" != Z ] && [ "${20:-0}" = "$x" ]; }
 nap() { sleep $1 2>/dev/null || sleep 1; }
 n=0
@@ -18,6 +20,8 @@ tail -c +$(($2+1)) -f "$d/out" 2>/dev/null 3<&- & t=$!
 tail -c +$(($3+1)) -f "$d/err" >&2 2>/dev/null 3<&- & t="$t $!"
 { while read -r x <&3; do :; done; kill $$; } 2>/dev/null & t="$t $!"
 exec 3<&-
+trap bye TERM
+[ "$over" ] && bye
 [ "$4" = poll ] || { wait; bye; }
 w=0.02
 while [ ! -s "$d/exit" ]; do

@@ -168,8 +168,9 @@ func (s *Server) answers() bool {
 	return n > 0
 }
 
-// Stop ends the listening server; connections stay.
+// Stop kills the server and its connections, and nothing that they started.
 func (s *Server) Stop() {
+	s.KillConnections() // while they can be told by their parent
 	s.mu.Lock()
 	cmd, ended := s.cmd, s.ended
 	s.cmd = nil
@@ -177,7 +178,6 @@ func (s *Server) Stop() {
 	if cmd == nil {
 		return
 	}
-	s.KillConnections() // while they can be told by their parent
 	_ = cmd.Process.Kill()
 	<-ended
 }
