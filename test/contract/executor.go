@@ -25,8 +25,18 @@ const executorWait = 30 * time.Second
 // Executor is the contract of ports.Executor on a server that keeps run directories and has a POSIX shell, bash and
 // the usual tools. open returns an executor and a target that logs in with a private key; it is called once.
 func Executor(t *testing.T, open func(t *testing.T) (ports.Executor, ports.Target)) {
+	ExecutorOn(t, ExecutorTraits{}, open)
+}
+
+// ExecutorTraits are what servers may do differently.
+type ExecutorTraits struct {
+	AnyUser bool // the server lets its key in under every user name
+}
+
+// ExecutorOn is Executor on a server with traits.
+func ExecutorOn(t *testing.T, traits ExecutorTraits, open func(t *testing.T) (ports.Executor, ports.Target)) {
 	e, target := open(t)
-	s := &executorSuite{e: e, target: target}
+	s := &executorSuite{e: e, target: target, traits: traits}
 	for _, c := range []struct {
 		name string
 		run  func(t *testing.T)
@@ -49,6 +59,7 @@ func Executor(t *testing.T, open func(t *testing.T) (ports.Executor, ports.Targe
 type executorSuite struct {
 	e      ports.Executor
 	target ports.Target
+	traits ExecutorTraits
 }
 
 var executorAttempts atomic.Int64

@@ -308,6 +308,9 @@ func (s *executorSuite) hostKeyChanged(t *testing.T) {
 }
 
 func (s *executorSuite) login(t *testing.T) {
+	if s.traits.AnyUser {
+		t.Skip("every user name gets in")
+	}
 	s.everywhere(t, func() *executorSuite {
 		o := *s
 		o.target.Server.User = "no-such-user"
