@@ -2,6 +2,8 @@
 # stdin: a line with the path of the interpreter that must be there, or -; BYTES of shell code (the command); then "end", then one "end" as often as the client wants to see output now;
 # end of file lets the follower go, never the command.
 echo "$0" >&2
+# bash called sh reports no signals
+[ "$BASH_VERSION" ] && set +o posix
 id=$1
 r=$HOME/.remora
 d=$r/run/$id
