@@ -154,7 +154,7 @@ func (e *Executor) Close() {
 // Start implements ports.Executor.
 func (e *Executor) Start(ctx context.Context, t ports.Target, id domain.AttemptID, c domain.Command, sink ports.Sink) (domain.Exit, error) {
 	if err := ctx.Err(); err != nil {
-		return domain.Exit{}, err
+		return domain.Exit{}, context.Cause(ctx)
 	}
 	e.mu.Lock()
 	m := e.machine(t.Server.ID)
@@ -183,7 +183,7 @@ func (e *Executor) Start(ctx context.Context, t ports.Target, id domain.AttemptI
 // Attach implements ports.Executor.
 func (e *Executor) Attach(ctx context.Context, t ports.Target, id domain.AttemptID, process *domain.Process, from domain.Offsets, sink ports.Sink) (domain.Exit, error) {
 	if err := ctx.Err(); err != nil {
-		return domain.Exit{}, err
+		return domain.Exit{}, context.Cause(ctx)
 	}
 	e.mu.Lock()
 	m := e.machine(t.Server.ID)
@@ -244,7 +244,7 @@ func (e *Executor) Kill(ctx context.Context, t ports.Target, id domain.AttemptID
 	case <-cut:
 		return domain.Receipt{}, ports.ErrCut
 	case <-ctx.Done():
-		return domain.Receipt{}, ctx.Err()
+		return domain.Receipt{}, context.Cause(ctx)
 	}
 	r.Took = time.Since(began)
 	return r, nil

@@ -88,7 +88,7 @@ func (e *Executor) Start(ctx context.Context, t ports.Target, id domain.AttemptI
 	}
 	code := durableCode(c)
 	token := newToken()
-	x, err := e.open(ctx, t, token, launchLine(token, id.String(), len(code)))
+	x, err := e.open(ctx, t, token, launchLine(token, id.String(), code))
 	if err != nil {
 		return domain.Exit{}, startError(err)
 	}

@@ -226,7 +226,7 @@ func TestExecutor_IdleConnectionsAreClosed(t *testing.T) {
 		deadline := time.Now().Add(10 * time.Second)
 		for s.Connections() > 0 {
 			require.True(t, time.Now().Before(deadline), "the connection stays open")
-			time.Sleep(5 * time.Millisecond)
+			<-time.After(5 * time.Millisecond)
 		}
 	}
 }

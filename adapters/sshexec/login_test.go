@@ -224,7 +224,7 @@ func TestLogin_IsBoundedAsAWhole(t *testing.T) {
 				if _, err := c.Write([]byte("welcome\r\n")); err != nil {
 					return
 				}
-				time.Sleep(20 * time.Millisecond)
+				<-time.After(20 * time.Millisecond)
 			}
 		},
 	} {

@@ -87,8 +87,21 @@ func shLine(prefix, text, token string, args ...string) string {
 	return strings.Join(words, " ")
 }
 
-func launchLine(token, id string, size int) string {
-	return shLine("", launchText, token, id, strconv.Itoa(size), followText, jobText)
+func launchLine(token, id, code string) string {
+	return shLine("", launchText, token, id, strconv.Itoa(len(code)), followText, jobText, strconv.Itoa(plainLines(code)))
+}
+
+// plainLines counts the lines of a short text that any shell's read gives back as it was; 0 for every other text.
+func plainLines(code string) int {
+	if len(code) > 2<<10 || !strings.HasSuffix(code, "\n") {
+		return 0
+	}
+	for i := range len(code) {
+		if c := code[i]; c != '\n' && c != '\t' && (c < ' ' || c > '~') {
+			return 0
+		}
+	}
+	return strings.Count(code, "\n")
 }
 
 func attachLine(token, id string, from domain.Offsets, patience int) string {
@@ -111,7 +124,11 @@ func durableCode(c domain.Command) string {
 		return "printf %s " + quote(c.Script) + " >\"$remora_run/script\" || { echo \"the script could not be written to $remora_run\" >\"$remora_run/nostart\"; exit 126; }\n" +
 			"exec " + quote(c.Shell) + " \"$remora_run/script\" " + c.Args + "\n"
 	default:
-		return lineCode(c)
+		code := lineCode(c)
+		if !strings.HasSuffix(code, "\\") { // after which a newline would mean something
+			code += "\n"
+		}
+		return code
 	}
 }
 

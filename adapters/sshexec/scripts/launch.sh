@@ -1,5 +1,6 @@
-# launch.sh ID BYTES FOLLOW JOB: starts an attempt at most once, waits for its end and is its supervisor.
-# stdin: a line with the path of the interpreter that must be there, or -; BYTES of shell code (the command); then "end", then one "end" as often as the client wants to see output now;
+# launch.sh ID BYTES FOLLOW JOB LINES: starts an attempt at most once, waits for its end and is its supervisor.
+# stdin: a line with the path of the interpreter that must be there, or -; BYTES of shell code (the command), in
+# LINES lines when that is not 0; then "end", then one "end" as often as the client wants to see output now;
 # end of file lets the follower go, never the command.
 echo "$0" >&2
 # bash called sh reports no signals
@@ -18,7 +19,9 @@ g=
 [ -e "$r/gone/$id" ] && { read -r g <"$r/gone/$id"; rmdir "$d"; echo "$0 gone $g"; exit 0; }
 shell=
 read -r shell
-{ head -c "$2" >"$d/cmd"; } 2>/dev/null || { ln -s void "$d/verdict"; echo "$0 nowrite $d"; exit 0; }
+# a short plain command is read by the shell itself: a process costs more than a hundred short reads
+n=0
+if [ "$5" = 0 ]; then head -c "$2"; else while [ $n -lt $5 ] && IFS= read -r l; do printf "%s\n" "$l"; n=$((n+1)); done; fi 2>/dev/null >"$d/cmd" || { ln -s void "$d/verdict"; echo "$0 nowrite $d"; exit 0; }
 mark=
 read -r mark
 [ "$mark" = end ] || { ln -s void "$d/verdict"; echo "$0 torn"; exit 0; }
