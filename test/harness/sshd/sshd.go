@@ -192,7 +192,9 @@ func (s *Server) KillConnections() int {
 	}
 	n := 0
 	for _, pid := range connections(cmd.Process.Pid) {
-		if syscall.Kill(pid, syscall.SIGKILL) == nil {
+		// a session's child is called sshd until it becomes the user's shell, which is not ours to kill
+		name, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm"))
+		if strings.HasPrefix(string(name), "sshd") && syscall.Kill(pid, syscall.SIGKILL) == nil {
 			n++
 		}
 	}
