@@ -101,8 +101,7 @@ func (e *Executor) openSlow(ctx context.Context, t ports.Target, token, line str
 
 var errDead = errors.New("the connection is gone")
 
-// openChannel does not wait for a connection that is gone. x/crypto/ssh itself would, for ever, when the connection ends
-// between its look and its write; such a call is left behind.
+// openChannel does not wait for a connection that is gone, as x/crypto/ssh might when a server broke the protocol.
 func (c *conn) openChannel() (ssh.Channel, <-chan *ssh.Request, error) {
 	type opened struct {
 		ch       ssh.Channel

@@ -124,7 +124,7 @@ func tryLogin(ctx context.Context, t ports.Target, auth []ssh.AuthMethod, pin bo
 		_ = tcp.SetDeadline(deadline)
 	}
 	check := &hostKeyCheck{target: t, pin: pin}
-	conn, channels, requests, err := ssh.NewClientConn(quicken(tcp), addr, &ssh.ClientConfig{
+	conn, channels, requests, err := ssh.NewClientConn(newWire(tcp), addr, &ssh.ClientConfig{
 		Config: algorithms, User: t.Server.User, Auth: auth, HostKeyCallback: check.callback,
 		HostKeyAlgorithms: algos, ClientVersion: "SSH-2.0-Remora",
 	})

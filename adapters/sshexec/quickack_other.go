@@ -4,4 +4,4 @@ package sshexec
 
 import "net"
 
-func quicken(c net.Conn) net.Conn { return c }
+func quickAck(net.Conn) func() { return func() {} }
