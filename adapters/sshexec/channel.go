@@ -110,8 +110,9 @@ func (c *conn) openChannel() (ssh.Channel, <-chan *ssh.Request, error) {
 	}
 	done := make(chan opened, 1)
 	go func() {
-		ch, requests, err := c.ssh.OpenChannel("session", nil)
-		done <- opened{ch, requests, err}
+		o := opened{err: errDead}
+		c.tcp.ask(func() { o.ch, o.requests, o.err = c.ssh.OpenChannel("session", nil) })
+		done <- o
 	}()
 	select {
 	case o := <-done:

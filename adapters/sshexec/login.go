@@ -74,7 +74,7 @@ type session struct {
 	conn     ssh.Conn
 	channels <-chan ssh.NewChannel
 	requests <-chan *ssh.Request
-	tcp      net.Conn
+	tcp      *wire
 	seen     *domain.HostKey
 }
 
@@ -115,16 +115,17 @@ func login(ctx context.Context, t ports.Target, pin bool) (*session, *loginError
 
 func tryLogin(ctx context.Context, t ports.Target, auth []ssh.AuthMethod, pin bool, algos []string) (*session, *loginError) {
 	addr := net.JoinHostPort(t.Server.Hostname, strconv.Itoa(t.Server.Port))
-	tcp, err := (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext(ctx, "tcp", addr)
+	dialed, err := (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, dialFailure(ctx, t, err)
 	}
+	tcp := newWire(dialed)
 	stop := context.AfterFunc(ctx, func() { _ = tcp.Close() })
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = tcp.SetDeadline(deadline)
 	}
 	check := &hostKeyCheck{target: t, pin: pin}
-	conn, channels, requests, err := ssh.NewClientConn(newWire(tcp), addr, &ssh.ClientConfig{
+	conn, channels, requests, err := ssh.NewClientConn(tcp, addr, &ssh.ClientConfig{
 		Config: algorithms, User: t.Server.User, Auth: auth, HostKeyCallback: check.callback,
 		HostKeyAlgorithms: algos, ClientVersion: "SSH-2.0-Remora",
 	})

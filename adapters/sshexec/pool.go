@@ -53,7 +53,7 @@ type conn struct {
 	pool   *pool
 	peer   *peer
 	ssh    ssh.Conn
-	tcp    interface{ Close() error }
+	tcp    *wire
 	dead   chan struct{} // closed when the connection is gone
 	gone   bool
 	used   int // channels open
