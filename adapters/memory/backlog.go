@@ -127,7 +127,8 @@ func (b *Backlog) DetachSilent(ctx context.Context, limit int, at time.Time) (in
 
 // Expire implements ports.Backlog.
 func (b *Backlog) Expire(ctx context.Context, limit int, at time.Time) (int, error) {
-	return b.sweep(ctx, limit, func(j *domain.Job) bool { return copyJob(j).Expire(at) == nil }, func(j *domain.Job) error { return j.Expire(at) })
+	may := func(j *domain.Job) bool { return copyJob(j).Expire(at) == nil }
+	return b.sweep(ctx, limit, may, func(j *domain.Job) error { return j.Expire(at) })
 }
 
 // sweep applies a verb to up to limit jobs that match when their turn comes: one write may change another job, as when

@@ -15,6 +15,7 @@ var roomClauses = clauses{
 	"OnlyTheRoomIsGiven":                          roomBounded,
 	"OtherServersKeepTheirs":                      roomOfOthers,
 	"JobsThatKeepTheirPlaceReleaseNobody":         roomKept,
+	"RacingEndsLeaveNoPlaceEmpty":                 roomRace,
 }
 
 // held stores held jobs of priorities 1, 9 and 5 on a server; the second is the most urgent.
@@ -40,14 +41,24 @@ func roomReleased(t *testing.T, s Storage) {
 		from  fixture.State
 		leave func(j *domain.Job) error
 	}{
-		"it completed": {fixture.Running, save(func(j *domain.Job, at time.Time) error { return j.Exited(j.Epoch, domain.Exit{}, 0, at) })},
-		"it failed":    {fixture.Running, save(func(j *domain.Job, at time.Time) error { return j.Exited(j.Epoch, domain.Exit{Code: 1}, 0, at) })},
+		"it completed": {fixture.Running, save(func(j *domain.Job, at time.Time) error {
+			return j.Exited(j.Epoch, domain.Exit{}, 0, at)
+		})},
+		"it failed": {fixture.Running, save(func(j *domain.Job, at time.Time) error {
+			return j.Exited(j.Epoch, domain.Exit{Code: 1}, 0, at)
+		})},
 		"it is to be tried again": {fixture.Claimed, save(func(j *domain.Job, at time.Time) error {
 			return j.Failed(j.Epoch, domain.Failure{Reason: domain.ReasonConnect, NotStarted: true}, time.Hour, at)
 		})},
-		"it was put back":         {fixture.Claimed, save(func(j *domain.Job, at time.Time) error { return j.Unclaim(j.Epoch, at) })},
-		"it was withdrawn":        {fixture.Enqueued, save(func(j *domain.Job, at time.Time) error { return j.RequestCancel(domain.ReasonUser, at) })},
-		"its ticket was returned": {fixture.Enqueued, func(j *domain.Job) error { return s.Backlog.Return(t.Context(), tickets(j), fixture.Now()) }},
+		"it was put back": {fixture.Claimed, save(func(j *domain.Job, at time.Time) error {
+			return j.Unclaim(j.Epoch, at)
+		})},
+		"it was withdrawn": {fixture.Enqueued, save(func(j *domain.Job, at time.Time) error {
+			return j.RequestCancel(domain.ReasonUser, at)
+		})},
+		"its ticket was returned": {fixture.Enqueued, func(j *domain.Job) error {
+			return s.Backlog.Return(t.Context(), tickets(j), fixture.Now())
+		}},
 		"its worker fell silent": {fixture.Claimed, func(*domain.Job) error {
 			_, err := s.Backlog.DetachSilent(t.Context(), 100, fixture.Now())
 			return err
@@ -133,5 +144,33 @@ func roomKept(t *testing.T, s Storage) {
 		for _, k := range waiting {
 			requirePhase(t, s, k.ID, domain.PhaseHeld)
 		}
+	}
+}
+
+// roomRace ends all jobs of a full server at once. As many of those that waited as there are places are offered then:
+// the most urgent ones, whoever saw which place become free.
+func roomRace(t *testing.T, s Storage) {
+	const places = 8
+	server := addServer(t, s, fixture.Sessions(places))
+	var running, waiting []*domain.Job
+	for range places {
+		running = append(running, addJob(t, s, fixture.Running, fixture.On(server.ID)))
+	}
+	for i := range places + 2 {
+		waiting = append(waiting, addJob(t, s, fixture.Held, fixture.On(server.ID), fixture.Urgency(domain.Priority(10-i))))
+	}
+	at := fixture.Now().Add(time.Hour)
+	for _, err := range race(places, func(i int) error {
+		if err := running[i].Exited(running[i].Epoch, domain.Exit{}, 0, at); err != nil {
+			return err
+		}
+		return s.Jobs.Save(t.Context(), running[i])
+	}) {
+		require.NoError(t, err)
+	}
+	got, _ := take(t, s, 100, at)
+	require.Equal(t, tickets(waiting[:places]...), got)
+	for _, j := range waiting[places:] {
+		requirePhase(t, s, j.ID, domain.PhaseHeld)
 	}
 }

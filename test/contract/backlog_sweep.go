@@ -135,6 +135,7 @@ func detachCanceled(t *testing.T, s Storage) {
 	}
 	require.Equal(t, 2, sweep(s.Backlog.DetachSilent).run(t, 10, fixture.Now()))
 	require.Equal(t, domain.StatusCanceled, getJob(t, s, claimed.ID).Status, "nothing was sent to the server")
+	requireAttempts(t, s, claimed.ID, 1)
 	got := getJob(t, s, running.ID)
 	require.Equal(t, domain.PhaseDetached, got.Phase)
 	require.True(t, got.CancelRequested)
@@ -144,7 +145,8 @@ func detachCanceled(t *testing.T, s Storage) {
 func expireQueued(t *testing.T, s Storage) {
 	for _, state := range []fixture.State{fixture.Pending, fixture.Enqueued, fixture.Held, fixture.Backoff} {
 		j := addJob(t, s, state, fixture.On(addServer(t, s).ID))
-		before, _ := s.Jobs.Attempts(t.Context(), j.ID)
+		before, err := s.Jobs.Attempts(t.Context(), j.ID)
+		require.NoError(t, err)
 		at := j.DeadlineAt
 		require.Zero(t, sweep(s.Backlog.Expire).run(t, 10, at.Add(-time.Microsecond)), "%s", state)
 		requireSameJob(t, j, getJob(t, s, j.ID))

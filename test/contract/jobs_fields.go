@@ -89,7 +89,7 @@ func jobCommandsRoundTrip(t *testing.T, s Storage) {
 	for name, c := range commands(t) {
 		j := addJob(t, s, fixture.Pending, fixture.On(server.ID), fixture.Runs(c))
 		got := getJob(t, s, j.ID)
-		require.True(t, reflect.DeepEqual(orNone(c.Argv), orNone(got.Command.Argv)), "%s: argv is %q", name, got.Command.Argv)
+		require.Equal(t, orNone(c.Argv), orNone(got.Command.Argv), "%s", name)
 		got.Command.Argv, c.Argv = nil, nil
 		require.True(t, reflect.DeepEqual(c, got.Command), "%s came back changed", name)
 	}
@@ -112,7 +112,9 @@ func jobReceiptRoundTrip(t *testing.T, s Storage) {
 	for _, r := range []domain.Receipt{
 		{},
 		{Confirmed: true, Way: "cgroup", Ended: 3, Took: time.Nanosecond},
-		{Way: "attached", Ended: 1, Took: time.Hour, Left: []domain.Remaining{{PID: 1, Command: "init"}, {PID: 1 << 22, Command: "\"漢\"\n\t\\"}}},
+		{Way: "attached", Ended: 1, Took: time.Hour, Left: []domain.Remaining{
+			{PID: 1, Command: "init"}, {PID: 1 << 22, Command: "\"漢\"\n\t\\"},
+		}},
 	} {
 		j := addJob(t, s, fixture.Running, fixture.On(server.ID))
 		require.NoError(t, j.Ended(j.Epoch, r, fixture.Now()))

@@ -33,7 +33,9 @@ func countJobs(t *testing.T, s Storage) int64 {
 func keyRepeat(t *testing.T, s Storage) {
 	server := addServer(t, s)
 	key := ports.Idempotency{Key: "submit-1", Fingerprint: "sha256:abc"}
-	first := []*domain.Job{fixture.Job(t, fixture.Pending, fixture.On(server.ID)), fixture.Job(t, fixture.Pending, fixture.On(server.ID))}
+	first := []*domain.Job{
+		fixture.Job(t, fixture.Pending, fixture.On(server.ID)), fixture.Job(t, fixture.Pending, fixture.On(server.ID)),
+	}
 	earlier, err := s.Jobs.Add(t.Context(), key, first...)
 	require.NoError(t, err)
 	require.Nil(t, earlier)
@@ -68,7 +70,8 @@ func keyBytes(t *testing.T, s Storage) {
 	server := addServer(t, s)
 	keys := []string{"k", "K", "k ", " k", "ké", "ke\u0301", strings.Repeat("x", 255), strings.Repeat("x", 254) + "y"}
 	for _, k := range keys {
-		earlier, err := s.Jobs.Add(t.Context(), ports.Idempotency{Key: k, Fingerprint: "f"}, fixture.Job(t, fixture.Pending, fixture.On(server.ID)))
+		j := fixture.Job(t, fixture.Pending, fixture.On(server.ID))
+		earlier, err := s.Jobs.Add(t.Context(), ports.Idempotency{Key: k, Fingerprint: "f"}, j)
 		require.NoError(t, err, "key %q", k)
 		require.Nil(t, earlier, "key %q was taken for another", k)
 	}

@@ -111,7 +111,8 @@ func outputOrder(t *testing.T, s Storage) {
 func outputMovesNothingElse(t *testing.T, s Storage) {
 	j := runningJob(t, s)
 	before := getJob(t, s, j.ID)
-	a := appendTo(j, domain.Offsets{}, ports.Piece{Stream: domain.Stdout, Data: []byte("12345")}, ports.Piece{Stream: domain.Stderr, Data: []byte("123")})
+	both := append(pieces(domain.Stdout, []byte("12345")), pieces(domain.Stderr, []byte("123"))...)
+	a := appendTo(j, domain.Offsets{}, both...)
 	a.At = fixture.Now().Add(time.Hour)
 	last, err := s.Output.Append(t.Context(), a)
 	require.NoError(t, err)
@@ -155,8 +156,11 @@ func outputLeaseLost(t *testing.T, s Storage) {
 	_, err := s.Output.Append(t.Context(), old)
 	require.ErrorIs(t, err, domain.ErrLeaseLost, "a detached job has another epoch")
 
-	for _, state := range []fixture.State{fixture.Pending, fixture.Enqueued, fixture.Backoff, fixture.Completed, fixture.Failed, fixture.Canceled, fixture.Withdrawn} {
+	for _, state := range fixture.States() {
 		k := addJob(t, s, state, fixture.On(j.ServerID))
+		if k.Status == domain.StatusRunning {
+			continue
+		}
 		_, err := s.Output.Append(t.Context(), appendTo(k, domain.Offsets{}, pieces(domain.Stdout, []byte("x"))...))
 		require.ErrorIs(t, err, domain.ErrLeaseLost, "%s is not running", state)
 		require.Empty(t, chunks(t, s, k.ID, 0, 10))

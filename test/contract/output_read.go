@@ -40,7 +40,8 @@ func readAll(t *testing.T, s Storage, a domain.AttemptID, stream domain.Stream) 
 // awkward is output of every sort that a careless store would change, in pieces of odd sizes.
 func awkward() [][]byte {
 	return [][]byte{
-		[]byte("plain\n"), {0}, []byte("\x00NUL\x00\x00"), {0xff, 0xfe, 0xc3}, {0x28}, []byte("\xe6\xbc"), []byte("\xa2 a character in two halves"),
+		[]byte("plain\n"), {0}, []byte("\x00NUL\x00\x00"), {0xff, 0xfe, 0xc3}, {0x28},
+		[]byte("\xe6\xbc"), []byte("\xa2 a character in two halves"),
 		bytes.Repeat([]byte("the same again and again\n"), 1<<20/25), // compresses well
 		noise(1 << 20), // does not compress
 		bytes.Repeat([]byte{0}, 4096), noise(4097), []byte("é"), []byte("\r\n\x1b[31mred\x1b[0m"), noise(1), noise(63), noise(65537),
@@ -81,8 +82,9 @@ func readAnyOffset(t *testing.T, s Storage) {
 	require.True(t, bytes.Equal(whole, fromChunks), "by chunks it is not the same")
 
 	size := int64(len(whole))
-	edges := []int64{0, 1, 5, 6, 7, 13, 1 << 20, 1<<20 + 50, 2<<20 - 1, 2 << 20, size - 65537, size - 2, size - 1, size, size + 1, size + 1<<20}
-	for _, offset := range edges {
+	for _, offset := range []int64{
+		0, 1, 5, 6, 7, 13, 1 << 20, 1<<20 + 50, 2<<20 - 1, 2 << 20, size - 65537, size - 2, size - 1, size, size + 1, size + 1<<20,
+	} {
 		for _, length := range []int{0, 1, 7, 4096, 65537, 1<<20 + 1, int(size)} {
 			p := make([]byte, length)
 			n, err := s.Output.ReadAt(t.Context(), j.AttemptID(), domain.Stdout, p, offset)
