@@ -19,7 +19,7 @@ if [ ! -x "$tool" ]; then
 	mkdir -p "$tools"
 	build=$(mktemp -d "$tools/build.XXXXXX")
 	trap 'rm -rf "$build"' EXIT
-	GOBIN=$build GOFLAGS=-mod=mod go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
+	GOBIN=$build go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
 	mv -f "$build/golangci-lint" "$tool"
 fi
 "$tool" run ./...

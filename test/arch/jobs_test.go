@@ -59,6 +59,7 @@ func changes(j *domain.Job, list []domain.Job, w wrapper, o domain.Server) *int6
 	_ = j.Status
 	copied := *j
 	_ = copied
+	_ = &j.Exit.Code
 	return &j.Epoch                    // 8
 }
 `
@@ -106,6 +107,12 @@ func jobChanges(t *testing.T, path string, files []string, exports map[string]st
 					report(target.Pos(), field)
 				}
 			}
+			// The address of a field lets others write to it; that of a part of what a field points to is how optional values are shown.
+			if u, ok := n.(*ast.UnaryExpr); ok && u.Op == token.AND {
+				if s, ok := ast.Unparen(u.X).(*ast.SelectorExpr); ok && isJobField(info, s) {
+					report(u.Pos(), s.Sel.Name)
+				}
+			}
 			if lit, ok := n.(*ast.CompositeLit); ok && len(lit.Elts) > 0 && isJob(info.Types[lit].Type) {
 				report(lit.Pos(), "a field")
 			}
@@ -115,7 +122,7 @@ func jobChanges(t *testing.T, path string, files []string, exports map[string]st
 	return found
 }
 
-// targets are the expressions that a node writes to, or lets others write to.
+// targets are the expressions that a node writes to.
 func targets(n ast.Node) []ast.Expr {
 	switch n := n.(type) {
 	case *ast.AssignStmt:
@@ -124,10 +131,6 @@ func targets(n ast.Node) []ast.Expr {
 		return []ast.Expr{n.X}
 	case *ast.RangeStmt:
 		return []ast.Expr{n.Key, n.Value}
-	case *ast.UnaryExpr:
-		if n.Op == token.AND {
-			return []ast.Expr{n.X}
-		}
 	}
 	return nil
 }
@@ -137,7 +140,7 @@ func jobField(info *types.Info, e ast.Expr) string {
 	for {
 		switch x := ast.Unparen(e).(type) {
 		case *ast.SelectorExpr:
-			if s := info.Selections[x]; s != nil && s.Kind() == types.FieldVal && ownerIsJob(s) {
+			if isJobField(info, x) {
 				return x.Sel.Name
 			}
 			e = x.X
@@ -147,6 +150,11 @@ func jobField(info *types.Info, e ast.Expr) string {
 			return ""
 		}
 	}
+}
+
+func isJobField(info *types.Info, e *ast.SelectorExpr) bool {
+	s := info.Selections[e]
+	return s != nil && s.Kind() == types.FieldVal && ownerIsJob(s)
 }
 
 // ownerIsJob follows a selection through embedded fields to the struct that holds the field.
