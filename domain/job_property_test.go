@@ -41,7 +41,12 @@ func verbs(t *rapid.T) []verb {
 		{"RequestCancel", false, without(func(j *domain.Job, at time.Time) error { return j.RequestCancel(cancel, at) })},
 		{"Starting", true, (*domain.Job).Starting},
 		{"Started", true, func(j *domain.Job, e int64, at time.Time) error { return j.Started(e, domain.Process{PID: 7}, at) }},
-		{"Canceling", true, (*domain.Job).Canceling},
+		{"Canceling", true, func(j *domain.Job, e int64, at time.Time) error {
+			if !j.CancelRequested && j.Status == domain.StatusRunning && e == j.Epoch {
+				return domain.ErrIllegalMove // a copy that does not know of the request yet: its save would be refused
+			}
+			return j.Canceling(e, at)
+		}},
 		{"TimingOut", true, (*domain.Job).TimingOut},
 		{"Collecting", true, func(j *domain.Job, e int64, at time.Time) error { return j.Collecting(e, exit, at) }},
 		{"Ended", true, func(j *domain.Job, e int64, at time.Time) error { return j.Ended(e, receipt, at) }},
