@@ -51,7 +51,7 @@ func jobFieldsRoundTrip(t *testing.T, s Storage) {
 	all := commands(t)
 	for i, state := range fixture.States() {
 		j := addJob(t, s, state, fixture.On(server.ID), fixture.Urgency(domain.Priority(i%10+1)),
-			fixture.Timeout(time.Duration(i+1)*time.Second+123_456_789), fixture.Retrying(domain.RetrySafe, 90+i%10),
+			fixture.Timeout(time.Duration(i+1)*time.Second+123_456*time.Microsecond), fixture.Retrying(domain.RetrySafe, 90+i%10),
 			fixture.From(fixture.ID[domain.BatchID](t), fixture.ID[domain.JobID](t)), fixture.Runs(all["argv"]))
 		got := getJob(t, s, j.ID)
 		requireSameJob(t, j, got)
