@@ -51,9 +51,7 @@ func Start(t testing.TB) *Cluster {
 // URL returns the URL of a new, empty database of the cluster.
 func (c *Cluster) URL(t testing.TB) string {
 	t.Helper()
-	name := fmt.Sprintf("remora_test_%d", databases.Add(1))
-	execute(t, c.url("postgres"), "CREATE DATABASE "+name)
-	return c.url(name)
+	return newDatabase(t, c.url("postgres")).String()
 }
 
 // Kill ends PostgreSQL at once, as a power cut would, and returns when it is gone.

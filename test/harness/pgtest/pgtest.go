@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -50,18 +51,21 @@ func URL(t testing.TB) string {
 	if err != nil {
 		missing(t, err)
 	}
-	return newDatabase(t, server)
+	u := newDatabase(t, server)
+	if os.Getenv(URLVariable) != "" { // a private cluster goes with all that is in it
+		t.Cleanup(func() { execute(t, server, "DROP DATABASE IF EXISTS "+strings.TrimPrefix(u.Path, "/")+" WITH (FORCE)") })
+	}
+	return u.String()
 }
 
-func newDatabase(t testing.TB, server string) string {
+func newDatabase(t testing.TB, server string) *url.URL {
 	t.Helper()
 	name := fmt.Sprintf("remora_test_%d_%d", os.Getpid(), databases.Add(1))
 	execute(t, server, "CREATE DATABASE "+name)
-	t.Cleanup(func() { execute(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
 	u, err := url.Parse(server)
 	require.NoError(t, err)
 	u.Path = "/" + name
-	return u.String()
+	return u
 }
 
 func execute(t testing.TB, server, statement string) {
