@@ -84,15 +84,18 @@ func moves(c *conn, jobs []*domain.Job) error {
 	return nil
 }
 
+// fillSQL chooses as many held jobs of a server as it has room for.
+const fillSQL = ` FROM jobs WHERE server_id = ? AND phase = 'held'
+	ORDER BY priority DESC, created_at, id LIMIT (
+		SELECT CASE WHEN s.max_sessions > taken.n THEN s.max_sessions - taken.n ELSE 0 END
+		FROM servers s, (SELECT COUNT(*) AS n FROM jobs {of in flight} WHERE server_id = ? AND (status = 'running' OR phase = 'enqueued')) taken
+		WHERE s.id = ?)
+	{lock skip}`
+
 // fill releases held jobs of a server into its room. The caller has locked the server.
 func fill(c *conn, id domain.ServerID, at time.Time) error {
 	var rows []jobRow
-	err := c.all(&rows, "SELECT "+stateColumns+` FROM jobs WHERE server_id = ? AND phase = 'held'
-		ORDER BY priority DESC, created_at, id LIMIT (
-			SELECT CASE WHEN s.max_sessions > taken.n THEN s.max_sessions - taken.n ELSE 0 END
-			FROM servers s, (SELECT COUNT(*) AS n FROM jobs WHERE server_id = ? AND (status = 'running' OR phase = 'enqueued')) taken
-			WHERE s.id = ?)
-		{lock skip}`, string(id), string(id), string(id))
+	err := c.all(&rows, "SELECT "+stateColumns+fillSQL, string(id), string(id), string(id))
 	if err != nil || len(rows) == 0 {
 		return err
 	}
@@ -165,6 +168,10 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 	return offered, more, moves(c, jobs)
 }
 
+const roomsSQL = `SELECT s.id, s.max_sessions - (SELECT COUNT(*) FROM jobs j {of in flight}
+		WHERE j.server_id = s.id AND (j.status = 'running' OR j.phase = 'enqueued')) AS room
+	FROM servers s WHERE s.id {in}`
+
 // roomsOf returns how many more jobs each server may have in flight. It is asked after the servers were locked, so that
 // it sees what those committed who had them before.
 func roomsOf(c *conn, list []candidate) (map[domain.ServerID]int, error) {
@@ -172,9 +179,7 @@ func roomsOf(c *conn, list []candidate) (map[domain.ServerID]int, error) {
 		ID   string
 		Room int
 	}
-	err := c.all(&rows, `SELECT s.id, s.max_sessions - (SELECT COUNT(*) FROM jobs j
-			WHERE j.server_id = s.id AND (j.status = 'running' OR j.phase = 'enqueued')) AS room
-		FROM servers s WHERE s.id {in}`, c.d.list(serversOf(list)))
+	err := c.all(&rows, roomsSQL, c.d.list(serversOf(list)))
 	rooms := make(map[domain.ServerID]int, len(rows))
 	for _, r := range rows {
 		rooms[domain.ServerID(r.ID)] = r.Room
@@ -278,7 +283,7 @@ func (b *backlog) Adopt(ctx context.Context, queue, store string, at time.Time) 
 		if err != nil || changed == 0 {
 			return err
 		}
-		list, err := candidates(c, "phase = 'enqueued' OR (phase = 'detached' AND next_action_at > ?)", c.d.instant(at))
+		list, err := candidates(c, adoptWhere, c.d.instant(at))
 		if err != nil {
 			return err
 		}
@@ -295,3 +300,6 @@ func (b *backlog) Adopt(ctx context.Context, queue, store string, at time.Time) 
 	}
 	return n, nil
 }
+
+// The indexes that serve it are those of waiting and of detached jobs; the first needs a bound on the next action, whatever it is.
+const adoptWhere = "(phase IN ('backoff', 'held', 'enqueued') AND phase = 'enqueued' AND next_action_at >= {zero}) OR (phase = 'detached' AND next_action_at > ?)"

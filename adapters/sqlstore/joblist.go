@@ -94,11 +94,16 @@ func jobFilter(d *dialect, q ports.JobQuery) *filter {
 	return f
 }
 
+// queryOf tells queries apart whose cursors must not be mixed up.
+func queryOf(q ports.JobQuery) string {
+	return fingerprint([]any{slices.Sorted(slices.Values(q.Statuses)), q.ServerID, q.Search, q.Sort, q.Asc})
+}
+
 // List implements ports.JobRepository.
 func (r *jobs) List(ctx context.Context, q ports.JobQuery) (list []*domain.Job, total int64, next string, err error) {
 	q.Sort = cmp.Or(q.Sort, ports.SortCreated)
 	sorting := sortingOf(q.Sort)
-	query := fingerprint([]any{slices.Sorted(slices.Values(q.Statuses)), q.ServerID, q.Search, q.Sort, q.Asc})
+	query := queryOf(q)
 	f := jobFilter(r.s.d, q)
 	count, countArgs := "SELECT COUNT(*) FROM jobs j"+f.where(), f.args
 	page, pageArgs, err := jobPage(r.s.d, q, f, sorting, query)

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"math"
 	"unicode/utf8"
 
 	"github.com/heysubinoy/remora/domain"
@@ -131,16 +132,22 @@ func insertChunks(c *conn, a ports.Append, seq int64, rows []chunkRow) error {
 	return nil
 }
 
-// chunksSQL adds sizes up before it reads data, so that nothing is read that the page has no room for.
+// chunksSQL adds sizes up before it reads data, so that nothing is read that the page has no room for. Sequence numbers
+// have no gaps; bounding them on both sides keeps the planner from reading all of a long output.
 const chunksSQL = `SELECT o.seq, o.attempt, o.stream, o."offset", o.at, o.size, o.codec, o.data
 	FROM (SELECT seq, SUM(size) OVER (ORDER BY seq) - size AS before
-		FROM (SELECT seq, size FROM job_output WHERE job_id = ? AND seq > ? ORDER BY seq LIMIT ?) next) page
-	JOIN job_output o ON o.job_id = ? AND o.seq = page.seq
-	WHERE page.before < ? ORDER BY o.seq`
+		FROM job_output WHERE job_id = ? AND seq > ? AND seq <= ?) page
+	JOIN job_output o ON o.seq = page.seq
+	WHERE o.job_id = ? AND o.seq > ? AND o.seq <= ? AND page.before < ? ORDER BY o.seq`
+
+func chunksArgs(id domain.JobID, after domain.Seq, limit int) []any {
+	job, from := text(string(id)), max(int64(after), 0)
+	to := from + min(int64(limit), math.MaxInt64-from)
+	return []any{job, from, to, job, from, to, pageBytes}
+}
 
 // Chunks implements ports.OutputStore.
 func (o *output) Chunks(ctx context.Context, id domain.JobID, after domain.Seq, limit int) (chunks []domain.Chunk, err error) {
-	job := text(string(id))
 	err = o.s.read(ctx, func(c *conn) error {
 		chunks = nil
 		return c.each(func(scan func(any) error) (bool, error) {
@@ -153,7 +160,7 @@ func (o *output) Chunks(ctx context.Context, id domain.JobID, after domain.Seq, 
 				Seq: domain.Seq(row.Seq), Attempt: row.Attempt, Stream: domain.Stream(row.Stream), Offset: row.Offset, At: row.At.Time, Data: data,
 			})
 			return true, err
-		}, chunksSQL, job, int64(after), limit, job, pageBytes)
+		}, chunksSQL, chunksArgs(id, after, limit)...)
 	})
 	return chunks, err
 }

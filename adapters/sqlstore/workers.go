@@ -45,10 +45,12 @@ func (r *workers) Renew(ctx context.Context, id domain.WorkerID, lease time.Dura
 		if n == 0 {
 			return domain.ErrWorkerNotFound
 		}
-		return c.all(&cancels, "SELECT id FROM jobs WHERE worker = ? AND status = 'running' AND cancel_requested = {true} ORDER BY id", text(string(id)))
+		return c.all(&cancels, cancelsSQL, text(string(id)))
 	})
 	return cancels, err
 }
+
+const cancelsSQL = "SELECT id FROM jobs WHERE worker = ? AND status = 'running' AND cancel_requested = {true} ORDER BY id"
 
 // Retire implements ports.WorkerRepository.
 func (r *workers) Retire(ctx context.Context, id domain.WorkerID) error {
