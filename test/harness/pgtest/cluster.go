@@ -1,7 +1,6 @@
 package pgtest
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -32,7 +31,8 @@ type Cluster struct {
 	bin      string
 	attr     *syscall.SysProcAttr // who runs it: not root, which PostgreSQL refuses
 	server   *exec.Cmd
-	guardian *os.File // held open; when it closes, the guardian ends the cluster
+	guardian *exec.Cmd // ends what is left of the cluster when leash closes
+	leash    *os.File  // held open by this process alone
 }
 
 // Start returns a private cluster that runs until the test ends. It is never the server that REMORA_TEST_POSTGRES_URL
@@ -66,12 +66,11 @@ func (c *Cluster) Restart(t testing.TB) {
 	require.NoError(t, c.start())
 }
 
-// Freeze stops PostgreSQL in the middle of whatever it does: it takes connections and answers nothing, until the
-// returned function is called.
+// Freeze makes PostgreSQL take new connections and say nothing on them, until the returned function is called.
 func (c *Cluster) Freeze(t testing.TB) (thaw func()) {
 	t.Helper()
-	require.NoError(t, syscall.Kill(-c.server.Process.Pid, syscall.SIGSTOP))
-	return func() { require.NoError(t, syscall.Kill(-c.server.Process.Pid, syscall.SIGCONT)) }
+	require.NoError(t, c.server.Process.Signal(syscall.SIGSTOP))
+	return func() { require.NoError(t, c.server.Process.Signal(syscall.SIGCONT)) }
 }
 
 // newCluster makes the files of a cluster and its guardian.
@@ -114,15 +113,11 @@ func (c *Cluster) guard() error {
 	const script = `cat >/dev/null; [ -f "$1/data/postmaster.pid" ] && kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")" 2>/dev/null
 		while [ -f "$1/data/postmaster.pid" ] && kill -0 "$(head -n 1 "$1/data/postmaster.pid")" 2>/dev/null; do sleep 0.05; done
 		rm -rf "$1"`
-	shell := exec.Command("/bin/sh", "-c", script, "sh", c.dir)
-	shell.Stdin = r
-	shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a Ctrl-C for the tests is not for it
-	if err := shell.Start(); err != nil {
-		return errors.Join(err, w.Close())
-	}
-	go shell.Wait() //nolint:errcheck // only so that it does not stay a zombie
-	c.guardian = w
-	return nil
+	c.guardian = exec.Command("/bin/sh", "-c", script, "sh", c.dir)
+	c.guardian.Stdin = r
+	c.guardian.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a Ctrl-C for the tests is not for it
+	c.leash = w
+	return c.guardian.Start()
 }
 
 // otherThanRoot hands dir to a user who may run PostgreSQL, when this one may not.
@@ -160,10 +155,14 @@ func (c *Cluster) url(database string) string {
 
 // start runs PostgreSQL without its care for power cuts, but for which it is the real one.
 func (c *Cluster) start() error {
-	var log bytes.Buffer
+	log, err := os.OpenFile(filepath.Join(c.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() //nolint:errcheck // PostgreSQL has its own
 	c.server = c.command("postgres", "-D", filepath.Join(c.dir, "data"), "-c", "listen_addresses=", "-c", "unix_socket_directories="+c.dir,
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB", "-c", "max_connections=300")
-	c.server.Stdout, c.server.Stderr = &log, &log
+	c.server.Stdout, c.server.Stderr = log, log
 	if err := c.server.Start(); err != nil {
 		return err
 	}
@@ -180,7 +179,8 @@ func (c *Cluster) start() error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("PostgreSQL did not start: %w", err), c.stop(syscall.SIGQUIT), errors.New(log.String()))
+			said, reading := os.ReadFile(log.Name())
+			return errors.Join(fmt.Errorf("PostgreSQL did not start: %w: %s", err, said), c.stop(syscall.SIGQUIT), reading)
 		case <-time.After(pause):
 		}
 	}
@@ -202,8 +202,11 @@ func (c *Cluster) stop(signal syscall.Signal) error {
 
 func (c *Cluster) remove() error {
 	err := c.stop(syscall.SIGQUIT)
-	if c.guardian != nil {
-		err = errors.Join(err, c.guardian.Close())
+	if c.leash != nil {
+		err = errors.Join(err, c.leash.Close())
+	}
+	if c.guardian != nil && c.guardian.Process != nil {
+		err = errors.Join(err, c.guardian.Wait())
 	}
 	return errors.Join(err, os.RemoveAll(c.dir))
 }
