@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,73 +63,74 @@ func (g *group) write(ctx context.Context, fn func(c *conn) error) error {
 
 // work commits what waits until nothing does.
 func (g *group) work() {
-	for {
-		g.mu.Lock()
-		if len(g.waiting) == 0 {
-			g.busy = false
-			g.mu.Unlock()
-			return
+	for g.any() {
+		// First the transaction, then those who share it: all who came while the last one committed, or while another
+		// process was writing.
+		if tx, err := g.begin(); tx != nil || err != nil {
+			g.commit(tx, err, g.take())
 		}
-		n := min(len(g.waiting), g.max)
-		writes := g.waiting[:n:n]
-		g.waiting = g.waiting[n:]
-		g.mu.Unlock()
-		g.commit(writes)
 	}
 }
 
-func (g *group) commit(writes []*write) {
-	var ran []*write
-	defer func() {
-		for _, w := range ran {
-			close(w.ready)
+// any reports whether anybody waits; if not, the next who comes starts work anew.
+func (g *group) any() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.busy = g.wanted()
+	return g.busy
+}
+
+// wanted forgets those who gave up and reports whether anybody is left. The caller holds mu.
+func (g *group) wanted() bool {
+	g.waiting = slices.DeleteFunc(g.waiting, func(w *write) bool { return w.taken.Load() })
+	return len(g.waiting) > 0
+}
+
+func (g *group) take() []*write {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := min(len(g.waiting), g.max)
+	writes := g.waiting[:n:n]
+	g.waiting = g.waiting[n:]
+	return slices.DeleteFunc(writes, func(w *write) bool { return !w.taken.CompareAndSwap(false, true) })
+}
+
+// begin waits for the writers of other processes, as long as anybody waits for it; when nobody does any more it returns nothing.
+func (g *group) begin() (*sqlx.Tx, error) {
+	for deadline := time.Now().Add(maxBusy); ; {
+		tx, err := g.db.Beginx()
+		if err == nil || g.d.fault(err) != faultBusy || time.Now().After(deadline) {
+			return tx, err
 		}
-	}()
-	tx, err := g.begin(writes)
+		g.mu.Lock()
+		wanted := g.wanted()
+		g.mu.Unlock()
+		if !wanted {
+			return nil, nil
+		}
+	}
+}
+
+func (g *group) commit(tx *sqlx.Tx, err error, writes []*write) {
+	for _, w := range writes {
+		defer close(w.ready)
+		w.err = err
+	}
 	if err != nil {
-		for _, w := range writes {
-			if w.taken.CompareAndSwap(false, true) {
-				w.err = err
-				ran = append(ran, w)
-			}
-		}
 		return
 	}
 	c := &conn{d: g.d, ctx: context.Background(), on: tx}
 	for _, w := range writes {
-		if !w.taken.CompareAndSwap(false, true) {
-			continue
-		}
-		ran = append(ran, w)
 		w.err = g.run(c, w)
 	}
 	if err := tx.Commit(); err != nil {
 		_ = tx.Rollback()
-		for _, w := range ran {
+		for _, w := range writes {
 			if w.err == nil {
 				w.err = err
 			}
 		}
 	}
-}
-
-// begin waits for the writers of other processes, as long as anybody waits for it.
-func (g *group) begin(writes []*write) (*sqlx.Tx, error) {
-	for deadline := time.Now().Add(maxBusy); ; {
-		tx, err := g.db.Beginx()
-		if err == nil || g.d.fault(err) != faultBusy || time.Now().After(deadline) || allTaken(writes) {
-			return tx, err
-		}
-	}
-}
-
-func allTaken(writes []*write) bool {
-	for _, w := range writes {
-		if !w.taken.Load() {
-			return false
-		}
-	}
-	return true
 }
 
 // run runs one write so that its failure leaves nothing behind and harms no other.

@@ -43,10 +43,7 @@ func (s *Store) migratePostgres(ctx context.Context, cfg pq.Config) (err error) 
 	cfg = cfg.Clone()
 	cfg.Runtime = maps.Clone(cfg.Runtime)
 	cfg.Runtime["statement_timeout"], cfg.Runtime["idle_in_transaction_session_timeout"] = "0", "0"
-	db, err := connectPostgres(cfg, 2, dialer{})
-	if err != nil {
-		return err
-	}
+	db := connectPostgres(cfg, 2, 0)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	lock, err := db.BeginTxx(ctx, nil)
 	if err != nil {

@@ -35,10 +35,7 @@ func (s *Store) openPostgres(ctx context.Context, given string) error {
 		return err
 	}
 	s.name = "postgres://" + cfg.User + "@" + net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))) + "/" + cfg.Database
-	db, err := connectPostgres(cfg, postgresConns, dialer{silence: silence})
-	if err != nil {
-		return domain.Invalid("database_url", "DATABASE_URL cannot be used: %v", err)
-	}
+	db := connectPostgres(cfg, postgresConns, silence)
 	s.reads, s.writes = db, db
 	s.migrate = func(ctx context.Context) error { return s.migratePostgres(ctx, cfg) }
 	if err := db.PingContext(ctx); err != nil {
@@ -111,17 +108,12 @@ func sameMachine(cfg pq.Config) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-func connectPostgres(cfg pq.Config, conns int, d dialer) (*sqlx.DB, error) {
-	connector, err := pq.NewConnectorConfig(cfg)
-	if err != nil {
-		return nil, err
-	}
-	connector.Dialer(&d)
-	db := sqlx.NewDb(sql.OpenDB(preparing{connector}), "postgres")
+func connectPostgres(cfg pq.Config, conns int, silence time.Duration) *sqlx.DB {
+	db := sqlx.NewDb(sql.OpenDB(preparing{cfg: cfg, silence: silence}), "postgres")
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return db, nil
+	return db
 }
 
 // withoutPassword returns a URL as it may be shown.
@@ -131,49 +123,4 @@ func withoutPassword(given string) string {
 		return "(unreadable)"
 	}
 	return parsed.Redacted()
-}
-
-// dialer makes connections that do not wait for ever on a database that has fallen silent.
-type dialer struct {
-	net.Dialer
-	silence time.Duration // 0 = wait for ever
-}
-
-// DialContext implements pq.DialerContext.
-func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := d.Dialer.DialContext(ctx, network, address)
-	if err != nil || d.silence == 0 {
-		return c, err
-	}
-	return &impatient{Conn: c, silence: d.silence}, nil
-}
-
-// DialTimeout implements pq.Dialer.
-func (d dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	return d.DialContext(ctx, network, address)
-}
-
-// impatient is a connection whose reads end after silence, unless who uses it has set a deadline.
-type impatient struct {
-	net.Conn
-	silence time.Duration
-	bound   bool
-}
-
-// SetDeadline implements net.Conn.
-func (c *impatient) SetDeadline(t time.Time) error {
-	c.bound = !t.IsZero()
-	return c.Conn.SetDeadline(t)
-}
-
-// Read implements net.Conn.
-func (c *impatient) Read(p []byte) (int, error) {
-	if !c.bound {
-		if err := c.SetReadDeadline(time.Now().Add(c.silence)); err != nil {
-			return 0, err
-		}
-	}
-	return c.Conn.Read(p)
 }

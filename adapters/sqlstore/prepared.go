@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"time"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -15,11 +16,28 @@ const maxPrepared = 200
 // preparing is a connector whose connections prepare every statement that has arguments once and keep it. PostgreSQL
 // would plan each anew. database/sql's own prepared statements are of no use here: preparing one takes a connection of
 // the pool, and the callers who wait in transactions may hold them all.
-type preparing struct{ *pq.Connector }
+//
+// Its connections also end a call soon after its context, whether the database answers or not; lib/pq alone waits for the
+// answer to its request to cancel.
+type preparing struct {
+	cfg     pq.Config
+	silence time.Duration // 0 = wait for ever
+}
+
+// Driver implements driver.Connector.
+func (p preparing) Driver() driver.Driver { return pq.Driver{} }
 
 // Connect implements driver.Connector.
 func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
-	c, err := p.Connector.Connect(ctx)
+	connector, err := pq.NewConnectorConfig(p.cfg)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialer{silence: p.silence}
+	connector.Dialer(d)
+	stop := context.AfterFunc(ctx, d.giveUp)
+	c, err := connector.Connect(ctx)
+	stop()
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +45,7 @@ func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("sqlstore: lib/pq's connection lacks a method"), c.Close())
 	}
-	return &preparedConn{postgresConn: pg, ready: map[string]postgresStmt{}}, nil
+	return &preparedConn{postgresConn: pg, ready: map[string]postgresStmt{}, giveUp: d.giveUp}, nil
 }
 
 type postgresConn interface {
@@ -51,11 +69,43 @@ type postgresStmt interface {
 // preparedConn is used by one goroutine at a time, as database/sql promises.
 type preparedConn struct {
 	postgresConn
-	ready map[string]postgresStmt
+	ready  map[string]postgresStmt
+	giveUp func()
+	spent  bool // giveUp was called
+}
+
+// until lets a call wait for the database no longer than its context, and a little. What it returns is called at the end.
+func (c *preparedConn) until(ctx context.Context) func() {
+	stop := context.AfterFunc(ctx, c.giveUp)
+	return func() { c.spent = !stop() || c.spent }
+}
+
+// IsValid implements driver.Validator.
+func (c *preparedConn) IsValid() bool { return !c.spent && c.postgresConn.IsValid() }
+
+// ResetSession implements driver.SessionResetter.
+func (c *preparedConn) ResetSession(ctx context.Context) error {
+	if c.spent {
+		return driver.ErrBadConn
+	}
+	return c.postgresConn.ResetSession(ctx)
+}
+
+// BeginTx implements driver.ConnBeginTx.
+func (c *preparedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	defer c.until(ctx)()
+	return c.postgresConn.BeginTx(ctx, opts)
+}
+
+// Ping implements driver.Pinger.
+func (c *preparedConn) Ping(ctx context.Context) error {
+	defer c.until(ctx)()
+	return c.postgresConn.Ping(ctx)
 }
 
 // ExecContext implements driver.ExecerContext.
 func (c *preparedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	defer c.until(ctx)()
 	stmt, err := c.prepared(ctx, query, len(args))
 	switch {
 	case err != nil:
@@ -70,6 +120,7 @@ func (c *preparedConn) ExecContext(ctx context.Context, query string, args []dri
 
 // QueryContext implements driver.QueryerContext.
 func (c *preparedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	defer c.until(ctx)()
 	stmt, err := c.prepared(ctx, query, len(args))
 	switch {
 	case err != nil:

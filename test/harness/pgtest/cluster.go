@@ -54,6 +54,9 @@ func (c *Cluster) URL(t testing.TB) string {
 	return newDatabase(t, c.url("postgres")).String()
 }
 
+// Dir returns the directory of the cluster's Unix socket, a value for a URL's host parameter.
+func (c *Cluster) Dir() string { return c.dir }
+
 // Kill ends PostgreSQL at once, as a power cut would, and returns when it is gone.
 func (c *Cluster) Kill(t testing.TB) {
 	t.Helper()
