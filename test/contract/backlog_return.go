@@ -81,6 +81,11 @@ func returnDetached(t *testing.T, s Storage) {
 	require.Equal(t, j.Epoch, after.Epoch)
 	again, _ := take(t, s, 10, back)
 	require.Equal(t, got, again, "it need not wait for its next turn")
+
+	require.NoError(t, s.Backlog.Return(t.Context(), got, at.Add(-time.Hour)))
+	require.Equal(t, back, getJob(t, s, j.ID).UpdatedAt, "times never run backward")
+	again, _ = take(t, s, 10, back)
+	require.Equal(t, got, again)
 }
 
 func adopt(t *testing.T, s Storage, queue, store string, at time.Time) int {

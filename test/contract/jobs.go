@@ -104,21 +104,36 @@ func jobAddNothing(t *testing.T, s Storage) {
 func jobIsCopy(t *testing.T, s Storage) {
 	argv, err := domain.Argv([]string{"/bin/echo", "hello"})
 	require.NoError(t, err)
-	j := addJob(t, s, fixture.Canceled, fixture.On(addServer(t, s).ID), fixture.Runs(argv))
-	stored := getJob(t, s, j.ID)
+	j := addJob(t, s, fixture.Canceling, fixture.On(addServer(t, s).ID), fixture.Runs(argv))
+	receipt := domain.Receipt{Way: "cgroup", Ended: 1, Left: []domain.Remaining{{PID: 1, Command: "as it was"}}}
+	require.NoError(t, j.Ended(j.Epoch, receipt, j.UpdatedAt))
+	require.NoError(t, j.Exited(j.Epoch, domain.Exit{Code: 143}, 0, j.UpdatedAt))
+	require.NoError(t, s.Jobs.Save(t.Context(), j))
+	stored := snapshot(t, getJob(t, s, j.ID))
 	spoil := func(j *domain.Job) {
 		j.Message = "spoiled"
 		j.Command.Argv[1] = "spoiled"
 		j.Process.PID = -1
 		j.Receipt.Left[0].Command = "spoiled"
 		j.Receipt.Ended = -1
+		j.Exit.Code = -1
 	}
 	spoil(j)
 	spoil(getJob(t, s, j.ID))
 	listed, _, _, err := s.Jobs.List(t.Context(), ports.JobQuery{Limit: 10})
 	require.NoError(t, err)
 	spoil(listed[0])
-	requireSameJob(t, stored, getJob(t, s, j.ID))
+	require.Equal(t, stored, snapshot(t, getJob(t, s, j.ID)))
+
+	ended := addJob(t, s, fixture.Failed, fixture.On(j.ServerID))
+	ended.EndedAttempt().Exit.Code = -1
+	attempts, err := s.Jobs.Attempts(t.Context(), ended.ID)
+	require.NoError(t, err)
+	require.Equal(t, &domain.Exit{Code: 7}, attempts[0].Exit)
+	attempts[0].Exit.Code = -1
+	attempts, err = s.Jobs.Attempts(t.Context(), ended.ID)
+	require.NoError(t, err)
+	require.Equal(t, &domain.Exit{Code: 7}, attempts[0].Exit)
 }
 
 func jobSaveRaisesRevision(t *testing.T, s Storage) {

@@ -180,30 +180,33 @@ func readDuringAppend(t *testing.T, s Storage) {
 		}
 		return nil
 	}
-	byChunks := func() error {
-		after, at := domain.Seq(0), 0
-		for ended := false; at < len(whole) || !ended; {
-			ended = done.Load()
-			page, err := s.Output.Chunks(t.Context(), j.ID, after, 5)
-			if err != nil {
-				return err
-			}
-			for _, c := range page {
-				if c.Seq != after+1 || c.Offset != int64(at) || !bytes.Equal(c.Data, whole[at:at+len(c.Data)]) {
-					return fmt.Errorf("chunk %d at %d after chunk %d, which ended at %d", c.Seq, c.Offset, after, at)
-				}
-				after, at = c.Seq, at+len(c.Data)
-			}
-			if ended && len(page) == 0 && at < len(whole) {
-				return fmt.Errorf("%d of %d bytes, and the appender has ended", at, len(whole))
-			}
-		}
-		return nil
-	}
-	run := []func() error{appender, byBytes, byChunks, byBytes}
+	run := []func() error{appender, byBytes, func() error { return followChunks(t, s, j.ID, whole, &done) }, byBytes}
 	for _, err := range race(len(run), func(i int) error { return run[i]() }) {
 		require.NoError(t, err)
 	}
+}
+
+// followChunks reads chunks while they come until it has the whole, and tells what is not as it was appended.
+func followChunks(t *testing.T, s Storage, id domain.JobID, whole []byte, done *atomic.Bool) error {
+	after, at := domain.Seq(0), 0
+	for ended := false; at < len(whole) || !ended; {
+		ended = done.Load()
+		page, err := s.Output.Chunks(t.Context(), id, after, 5)
+		if err != nil {
+			return err
+		}
+		for _, c := range page {
+			end := at + len(c.Data)
+			if c.Seq != after+1 || c.Offset != int64(at) || end > len(whole) || !bytes.Equal(c.Data, whole[at:end]) {
+				return fmt.Errorf("chunk %d at %d after chunk %d, which ended at %d", c.Seq, c.Offset, after, at)
+			}
+			after, at = c.Seq, end
+		}
+		if ended && len(page) == 0 && at < len(whole) {
+			return fmt.Errorf("%d of %d bytes, and the appender has ended", at, len(whole))
+		}
+	}
+	return nil
 }
 
 func readRacingAppenders(t *testing.T, s Storage) {

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"testing"
@@ -33,6 +34,14 @@ func requireSameServer(t *testing.T, want, got *domain.Server, except ...string)
 	w, g := *want, *got
 	w.Tags, g.Tags = orNone(w.Tags), orNone(g.Tags)
 	require.Equal(t, fields(w, except), fields(g, except))
+}
+
+// snapshot is a text of everything in v: it cannot change with v, as a copy that shares with it would.
+func snapshot(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.MarshalIndent(v, "", "\t")
+	require.NoError(t, err)
+	return string(text)
 }
 
 func orNone[T any](list []T) []T {
