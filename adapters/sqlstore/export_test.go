@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -147,3 +148,21 @@ func (s *Store) TryExec(query string, args ...any) error {
 
 // SweepNow makes the next keyed Add sweep old keys.
 func (s *Store) SweepNow() { s.swept.Store(0) }
+
+// LockServers locks servers one after the other in one transaction, calling between after the first. It returns how often
+// the transaction was begun.
+func (s *Store) LockServers(ctx context.Context, between func(), names ...string) (began int, err error) {
+	err = s.write(ctx, func(c *conn) error {
+		began++
+		for i, name := range names {
+			if _, err := c.exec("UPDATE servers SET mode_cause = ? WHERE name = ?", "locked", name); err != nil {
+				return err
+			}
+			if i == 0 && began == 1 {
+				between()
+			}
+		}
+		return nil
+	})
+	return began, err
+}

@@ -161,3 +161,25 @@ func TestPostgres_CallerWhoDoesNotWaitIsTold(t *testing.T) {
 	require.Equal(t, domain.KindTimeout, domain.KindOf(s.Ping(ctx)))
 	require.Less(t, time.Since(began), quickly)
 }
+
+func TestPostgres_DeadlockIsNobodysError(t *testing.T) {
+	s := open(t, pgtest.URL(t))
+	for _, name := range []string{"a", "b"} {
+		require.NoError(t, s.Servers().Add(t.Context(), fixture.Server(t, fixture.Named(name)), nil))
+	}
+	var (
+		both  sync.WaitGroup // have their first lock
+		all   sync.WaitGroup
+		began [2]int
+		errs  [2]error
+	)
+	both.Add(2)
+	meet := func() { both.Done(); both.Wait() }
+	for i, names := range [][]string{{"a", "b"}, {"b", "a"}} {
+		all.Go(func() { began[i], errs[i] = s.LockServers(t.Context(), meet, names...) })
+	}
+	all.Wait()
+	require.NoError(t, errs[0])
+	require.NoError(t, errs[1])
+	require.Equal(t, 3, began[0]+began[1], "one of the two had to begin anew")
+}

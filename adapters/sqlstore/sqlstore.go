@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/klauspost/compress/zstd"
@@ -163,5 +162,3 @@ func (s *Store) severed(err error) bool {
 	s.reads.SetMaxIdleConns(postgresConns)
 	return true
 }
-
-func micros(d time.Duration) int64 { return d.Microseconds() }
