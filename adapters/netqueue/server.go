@@ -75,11 +75,8 @@ func (s *Server) load() error {
 	if damage, ok := errors.AsType[*journal.Damage](err); ok {
 		return ErrQueueDamaged.Withf("%s", damage.Error()).Because(err)
 	}
-	if errors.Is(err, journal.ErrLocked) {
-		return ErrQueueInUse.Withf("the queue's directory %s is in use: %v", s.config.Dir, err).Because(err)
-	}
 	if err != nil {
-		return fmt.Errorf("open the queue's log: %w", err)
+		return fmt.Errorf("open the queue's log: %w", inUse(s.config.Dir, err))
 	}
 	s.journal = j
 	limits := broker.Limits{Tickets: s.config.MaxTickets, Queues: maxQueues, Losses: max(s.config.MaxLosses, 0)}
@@ -91,6 +88,13 @@ func (s *Server) load() error {
 	}
 	s.log.Info("queue loaded", "dir", s.config.Dir, "store_id", j.StoreID(), "tickets", s.hub.broker.Size(), "took", time.Since(began))
 	return nil
+}
+
+func inUse(dir string, err error) error {
+	if errors.Is(err, journal.ErrLocked) {
+		return ErrQueueInUse.Withf("the queue's directory %s is in use: %v", dir, err).Because(err)
+	}
+	return err
 }
 
 // Addr returns the address that is listened on.
