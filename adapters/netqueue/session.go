@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -183,6 +184,7 @@ func (s *session) write(done <-chan struct{}) {
 			s.push(verbPing, 0, nil)
 			s.mu.Unlock()
 		case <-s.wake:
+			runtime.Gosched() // lets those who are about to ask come along in one write
 		}
 		if err := s.flush(); err != nil {
 			s.end(err)

@@ -22,7 +22,10 @@ type Options struct {
 	SegmentBytes int64 // a segment is closed once it is larger; default 32 MiB
 }
 
-const defaultSegmentBytes = 32 << 20
+const (
+	defaultSegmentBytes = 32 << 20
+	compactSegments     = 4 // so many are worth a compaction: it writes all that is still there once more
+)
 
 // ErrClosed says that the journal was closed.
 var ErrClosed = errors.New("the journal is closed")
@@ -316,7 +319,7 @@ func (j *Journal) rotate() error {
 	}
 	_ = full.Close() // synced before
 	j.closedBytes += size
-	if j.closedBytes >= max(j.options.SegmentBytes, j.snapshotBytes) {
+	if j.closedBytes >= max(compactSegments*j.options.SegmentBytes, 2*j.snapshotBytes) {
 		select {
 		case j.due <- struct{}{}:
 		default:
