@@ -55,6 +55,7 @@ type Journal struct {
 	file *os.File
 	size int64
 	mark *mark
+	sync func(*os.File) error
 
 	// of the files; under mu
 	active        uint64 // first number of the segment that is written to
@@ -86,7 +87,8 @@ func Open(dir string, options Options, state State) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{dir: dir, options: options, lock: held, open: newBatch(), failed: make(chan struct{}), due: make(chan struct{}, 1)}
+	j := &Journal{dir: dir, options: options, lock: held, open: newBatch(), failed: make(chan struct{}), due: make(chan struct{}, 1),
+		sync: syncData}
 	if err := j.load(state); err != nil {
 		if j.file != nil {
 			_ = j.file.Close()
@@ -300,7 +302,7 @@ func (j *Journal) write(buf []byte, last uint64) error {
 	if err != nil {
 		return fmt.Errorf("write the log: %w", err)
 	}
-	if err := syncData(j.file); err != nil {
+	if err := j.sync(j.file); err != nil {
 		return fmt.Errorf("sync the log: %w", err)
 	}
 	return j.mark.set(last)

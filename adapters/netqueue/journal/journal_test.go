@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -244,6 +245,63 @@ func TestJournal_DiskFails(t *testing.T) {
 	require.Error(t, j.Close())
 	_, s := open(t, dir)
 	require.Equal(t, to(3), s)
+}
+
+// TestJournal_WaitReturnsAfterTheSync holds every sync up: nobody is answered before it was let through, and all who
+// appended meanwhile share the next one.
+func TestJournal_WaitReturnsAfterTheSync(t *testing.T) {
+	t.Parallel()
+	j, _ := open(t, t.TempDir())
+	began, through := make(chan struct{}), make(chan struct{})
+	j.OnSync(func(sync func() error) error {
+		began <- struct{}{}
+		<-through
+		return sync()
+	})
+	answered := make(chan uint64, 100)
+	var all sync.WaitGroup
+	wait := func(lsn uint64) {
+		all.Go(func() {
+			if err := j.Wait(lsn); err != nil {
+				t.Errorf("Wait: %v", err)
+			}
+			answered <- lsn
+		})
+	}
+	wait(j.Append(1, number(1)))
+	<-began
+	for n := uint64(2); n <= 50; n++ {
+		wait(j.Append(1, number(n)))
+	}
+	require.Empty(t, answered)
+	through <- struct{}{}
+	require.Equal(t, uint64(1), <-answered)
+	<-began
+	require.Empty(t, answered)
+	through <- struct{}{}
+	all.Wait() // a third sync would hang
+	require.Len(t, answered, 49)
+}
+
+// TestJournal_SyncFails once, and never again is anything called safe: nobody knows what a failed sync has left.
+func TestJournal_SyncFails(t *testing.T) {
+	t.Parallel()
+	j, _ := open(t, t.TempDir())
+	broken := errors.New("the disk is broken")
+	first := true
+	j.OnSync(func(sync func() error) error {
+		if first {
+			first = false
+			return broken
+		}
+		return sync()
+	})
+	lsn := j.Append(1, number(1))
+	require.ErrorIs(t, j.Wait(lsn), broken)
+	<-j.Failed()
+	require.ErrorIs(t, j.Wait(lsn), broken)
+	require.ErrorIs(t, j.Wait(j.Append(1, number(2))), broken)
+	require.ErrorIs(t, j.Err(), broken)
 }
 
 // TestJournal_SegmentCannotBegin fails at a rotation: the directory is gone.
