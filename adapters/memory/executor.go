@@ -28,10 +28,7 @@ type Executor struct {
 	wg       sync.WaitGroup
 }
 
-var (
-	_ ports.Executor = (*Executor)(nil)
-	_ ports.Prober   = (*Executor)(nil)
-)
+var _ ports.Executor = (*Executor)(nil)
 
 // CutAt says when the connection of the next Start breaks.
 type CutAt int
@@ -154,7 +151,7 @@ func (e *Executor) Close() {
 // Start implements ports.Executor.
 func (e *Executor) Start(ctx context.Context, t ports.Target, id domain.AttemptID, c domain.Command, sink ports.Sink) (domain.Exit, error) {
 	if err := ctx.Err(); err != nil {
-		return domain.Exit{}, err
+		return domain.Exit{}, context.Cause(ctx)
 	}
 	e.mu.Lock()
 	m := e.machine(t.Server.ID)
@@ -183,7 +180,7 @@ func (e *Executor) Start(ctx context.Context, t ports.Target, id domain.AttemptI
 // Attach implements ports.Executor.
 func (e *Executor) Attach(ctx context.Context, t ports.Target, id domain.AttemptID, process *domain.Process, from domain.Offsets, sink ports.Sink) (domain.Exit, error) {
 	if err := ctx.Err(); err != nil {
-		return domain.Exit{}, err
+		return domain.Exit{}, context.Cause(ctx)
 	}
 	e.mu.Lock()
 	m := e.machine(t.Server.ID)
@@ -244,7 +241,7 @@ func (e *Executor) Kill(ctx context.Context, t ports.Target, id domain.AttemptID
 	case <-cut:
 		return domain.Receipt{}, ports.ErrCut
 	case <-ctx.Done():
-		return domain.Receipt{}, ctx.Err()
+		return domain.Receipt{}, context.Cause(ctx)
 	}
 	r.Took = time.Since(began)
 	return r, nil
@@ -265,37 +262,6 @@ func (e *Executor) Remove(_ context.Context, t ports.Target, ids ...domain.Attem
 	}
 	return nil
 }
-
-// Probe implements ports.Prober.
-func (e *Executor) Probe(_ context.Context, t ports.Target, pin bool) ports.TestReport {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	r := ports.TestReport{Server: t.Server.ID, Seen: &domain.HostKey{Fingerprint: MemoryHostKey, Type: "ssh-ed25519"}}
-	m := e.machine(t.Server.ID)
-	f := m.failure(t)
-	if f == nil && t.Server.HostKey == nil && !pin {
-		f = &domain.Failure{Reason: domain.ReasonHostKeyUnknown, Message: "the host key is not confirmed"}
-	}
-	if f == nil {
-		r.OK, r.Mode, r.Cause, r.Latency = true, domain.ModeDurable, "servers in memory keep their runs", time.Millisecond
-		return r
-	}
-	r.Reason, r.Message = f.Reason, f.Message
-	switch f.Reason {
-	case domain.ReasonConnect:
-		r.Step, r.Seen = ports.StepConnect, nil
-	case domain.ReasonHostKeyUnknown, domain.ReasonHostKeyMismatch:
-		r.Step = ports.StepHostKey
-	case domain.ReasonAuth:
-		r.Step = ports.StepLogin
-	default:
-		r.Step = ports.StepSession
-	}
-	return r
-}
-
-// MemoryHostKey is the fingerprint that every server in memory shows.
-const MemoryHostKey = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // launch starts a program; e.mu is held.
 func (e *Executor) launch(m *machine, id domain.AttemptID, c domain.Command) *Process {
