@@ -17,16 +17,26 @@ import (
 
 // statusError is an error with a status that no kind has.
 type statusError struct {
-	*domain.Error
+	cause  *domain.Error
 	status int
 }
 
-func (e *statusError) Unwrap() error { return e.Error }
+func (e *statusError) Error() string { return e.cause.Error() }
+
+func (e *statusError) Unwrap() error { return e.cause }
+
+// gone is the error of a write: the reader has left, or has taken nothing for too long. Nobody is there to be told.
+func gone(err error) error {
+	if err == nil {
+		return nil
+	}
+	return domain.ErrCanceled.Because(err)
+}
 
 // asError makes a domain error of whatever a handler returned, with its HTTP status.
 func asError(c echo.Context, err error) (*domain.Error, int) {
 	if s, ok := errors.AsType[*statusError](err); ok {
-		return s.Error, s.status
+		return s.cause, s.status
 	}
 	if e, ok := errors.AsType[*domain.Error](err); ok {
 		return e, wire.Status(e.Kind)

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -141,9 +140,6 @@ func (s *Server) sendRange(c echo.Context, status int, id domain.JobID, stream d
 	c.Response().WriteHeader(status)
 	_, err = io.CopyBuffer(&patientWriter{c.Response(), http.NewResponseController(c.Response()), s.cfg.WriteTimeout},
 		io.LimitReader(r, part.length), make([]byte, 64<<10))
-	if err != nil && c.Request().Context().Err() != nil {
-		return errors.Join(domain.ErrCanceled, err)
-	}
 	return err
 }
 
@@ -156,7 +152,8 @@ type patientWriter struct {
 
 func (w *patientWriter) Write(p []byte) (int, error) {
 	if err := w.control.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
-		return 0, err
+		return 0, gone(err)
 	}
-	return w.Writer.Write(p)
+	n, err := w.Writer.Write(p)
+	return n, gone(err)
 }

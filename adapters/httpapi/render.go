@@ -51,7 +51,7 @@ func (s *Server) blob(c echo.Context, status int, contentType string, body []byt
 	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
 	c.Response().WriteHeader(status)
 	_, err := c.Response().Write(body)
-	return err
+	return gone(err)
 }
 
 func encode(v any) ([]byte, error) {

@@ -132,12 +132,12 @@ func (w *eventWriter) write(before string, body []byte, after string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.control.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
-		return err
+		return gone(err)
 	}
 	whole := make([]byte, 0, len(before)+len(body)+len(after))
 	whole = append(append(append(whole, before...), body...), after...)
 	if _, err := w.response.Write(whole); err != nil {
-		return err
+		return gone(err)
 	}
-	return w.control.Flush()
+	return gone(w.control.Flush())
 }

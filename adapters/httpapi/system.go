@@ -20,7 +20,9 @@ func (s *Server) getHealth(c echo.Context) error {
 }
 
 // getLive says that the process answers.
-func (s *Server) getLive(c echo.Context) error { return s.json(c, http.StatusOK, wire.Probe{Status: "alive"}) }
+func (s *Server) getLive(c echo.Context) error {
+	return s.json(c, http.StatusOK, wire.Probe{Status: "alive"})
+}
 
 // getReady says whether requests should be sent here: the database is there and the server is not stopping. A queue that
 // is away delays jobs, but they are taken.
