@@ -108,6 +108,10 @@ func (f *follower) connect(ctx context.Context) (met bool, err error) {
 	events := newEventReader(resp.Body, func() { silence.Reset(f.pauses.silence) })
 	for {
 		e, err := events.next()
+		if errors.Is(err, errEventTooLarge) {
+			f.failed = f.strange("an event that is too large").Because(err)
+			return true, nil
+		}
 		if err != nil {
 			return true, nil // cut: go on from the cursor
 		}

@@ -59,41 +59,39 @@ func (c *Output) Open(ctx context.Context, id domain.JobID, s domain.Stream, off
 	k := call{method: http.MethodGet, path: "jobs/" + string(id) + "/" + s.String(), header: http.Header{}}
 	// Asked for by hand, so that the transport does not unzip behind the back of the offsets.
 	k.header.Set("Accept-Encoding", "identity")
+	last := offset + max(length, 1) - 1 // of nothing the first byte is asked for, which tells the size
 	switch {
-	case length == 0:
-		k.method = http.MethodHead
 	case length < 0 && offset > 0:
 		k.header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
-	case length > 0:
-		last := offset + length - 1
-		if last < offset {
-			last = math.MaxInt64
-		}
+	case length >= 0 && last >= offset:
 		k.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, last))
+	case length >= 0:
+		k.header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, int64(math.MaxInt64)))
 	}
 	resp, err := c.send(ctx, k)
 	if err != nil {
 		return nil, 0, err
 	}
-	return c.opened(ctx, resp, k)
+	r, size, err := c.opened(ctx, resp, k)
+	if err == nil && length == 0 {
+		_ = r.Close()
+		r = io.NopCloser(bytes.NewReader(nil))
+	}
+	return r, size, err
 }
 
 func (c *Output) opened(ctx context.Context, resp *http.Response, k call) (io.ReadCloser, int64, error) {
-	nothing := io.NopCloser(bytes.NewReader(nil))
 	_, total, _ := strings.Cut(resp.Header.Get("Content-Range"), "/")
 	size, sizeErr := strconv.ParseInt(total, 10, 64)
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && sizeErr == nil:
 		return &answer{ReadCloser: resp.Body, conn: c.conn, ctx: ctx}, size, nil
-	case resp.StatusCode == http.StatusOK && k.method == http.MethodHead:
-		_ = resp.Body.Close()
-		return nothing, resp.ContentLength, nil
 	case resp.StatusCode == http.StatusOK && k.header.Get("Range") == "":
 		return &answer{ReadCloser: resp.Body, conn: c.conn, ctx: ctx}, resp.ContentLength, nil
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && sizeErr == nil {
-		return nothing, size, nil // what lies after the end is empty
+		return io.NopCloser(bytes.NewReader(nil)), size, nil // what lies after the end is empty
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
@@ -101,9 +99,6 @@ func (c *Output) opened(ctx context.Context, resp *http.Response, k call) (io.Re
 	}
 	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent {
 		return nil, 0, c.strange("another range than was asked for")
-	}
-	if k.method == http.MethodHead && resp.StatusCode == http.StatusNotFound {
-		return nil, 0, domain.ErrJobNotFound // an answer to HEAD has no body that says so
 	}
 	return nil, 0, c.answerError(resp, body)
 }
