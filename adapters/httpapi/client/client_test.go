@@ -121,10 +121,12 @@ func TestClient_StrangersAreNamed(t *testing.T) {
 		handler http.HandlerFunc
 		code    string
 	}{
-		"Page":     {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, "api_answer_strange"},
-		"Gateway":  {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad", http.StatusBadGateway) }, "api_unreachable"},
-		"Teapot":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "tea", http.StatusTeapot) }, "api_answer_strange"},
-		"Redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound) }, "api_answer_strange"},
+		"Page":    {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, "api_answer_strange"},
+		"Gateway": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad", http.StatusBadGateway) }, "api_unreachable"},
+		"Teapot":  {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "tea", http.StatusTeapot) }, "api_answer_strange"},
+		"Redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}, "api_answer_strange"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(h.handler)

@@ -39,6 +39,7 @@ func (c *Output) Follow(ctx context.Context, id domain.JobID, after domain.Seq, 
 	f := &follower{conn: c.conn, id: id, cursor: after, emit: emit}
 	pause, seen := c.pauses.first, time.Time{}
 	for {
+		before, began := f.told, time.Now()
 		met, err := f.connect(ctx)
 		switch {
 		case f.done || f.failed != nil:
@@ -46,7 +47,10 @@ func (c *Output) Follow(ctx context.Context, id domain.JobID, after domain.Seq, 
 		case ctx.Err() != nil:
 			return contextError(ctx)
 		case met:
-			pause, seen = c.pauses.first, time.Now()
+			// One that was cut before it told anything is a failure as well, however well it began.
+			if seen = time.Now(); f.told > before || seen.Sub(began) > c.pauses.longest {
+				pause = c.pauses.first
+			}
 		case !passing(err) || seen.IsZero() || time.Since(seen) > c.pauses.giveUp:
 			return err
 		}
@@ -78,6 +82,7 @@ type follower struct {
 	cursor domain.Seq
 	emit   func(ports.JobEvent) error
 	last   *domain.Job // as it was last emitted
+	told   int         // events that were emitted
 	done   bool        // complete was emitted
 	failed error       // emit failed, or the events make no sense
 }
@@ -141,6 +146,7 @@ func (f *follower) event(e event) error {
 			return err
 		}
 		f.cursor = chunk.Seq
+		f.told++
 	case wire.EventStatus, wire.EventComplete:
 		var w wire.Job
 		if err := f.read(e, &w); err != nil {
@@ -152,6 +158,7 @@ func (f *follower) event(e event) error {
 			return nil // every connection begins with the state; this one is known
 		}
 		f.last = &job
+		f.told++
 		given := job
 		if err := f.emit(ports.JobEvent{Job: &given, Complete: complete}); err != nil {
 			return err
