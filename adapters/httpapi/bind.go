@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,10 +87,15 @@ func readBody(c echo.Context, limit int64) ([]byte, error) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge()
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, domain.ErrTimeout.Withf("the body did not come within %s", bodyTimeout).Because(err)
+	case errors.Is(err, io.ErrUnexpectedEOF), c.Request().Context().Err() != nil:
 		return nil, domain.ErrCanceled.Because(err)
 	}
-	return body, err
+	return nil, domain.Invalid("body", "the body cannot be read: its transfer encoding is broken").Because(err)
 }
 
 func jobID(c echo.Context) (domain.JobID, error) {
