@@ -15,8 +15,8 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// pieces are what the commands of the output clauses print: broken UTF-8, NUL and line ends among them.
-var pieces = []ports.Piece{
+// printed are what the commands of the output clauses print: broken UTF-8, NUL and line ends among them.
+var printed = []ports.Piece{
 	{Stream: domain.Stdout, Data: []byte("first line\n")},
 	{Stream: domain.Stderr, Data: []byte("warning: \xc3\x28 \x00\n")},
 	{Stream: domain.Stdout, Data: []byte("zweite Zeile: äöü 🦈\r\n")},
@@ -26,7 +26,7 @@ var pieces = []ports.Piece{
 
 func printAll(t *testing.T, run Running) (stdout, stderr []byte) {
 	t.Helper()
-	for _, p := range pieces {
+	for _, p := range printed {
 		run.Print(t, p.Stream, p.Data)
 		if p.Stream == domain.Stdout {
 			stdout = append(stdout, p.Data...)

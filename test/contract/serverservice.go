@@ -15,7 +15,7 @@ import (
 // ServerService says what people may expect of servers, whatever stands between, as JobService does of jobs.
 func ServerService(t *testing.T, open func(t *testing.T) Services) {
 	t.Run("Create", func(t *testing.T) { createClauses(t, open) })
-	t.Run("List", func(t *testing.T) { serverListClauses(t, open) })
+	t.Run("List", func(t *testing.T) { serverPageClauses(t, open) })
 	t.Run("Update", func(t *testing.T) { updateClauses(t, open) })
 	t.Run("Delete", func(t *testing.T) { deleteClauses(t, open) })
 	t.Run("Access", func(t *testing.T) { accessClauses(t, open) })
@@ -103,7 +103,7 @@ func createClauses(t *testing.T, open func(t *testing.T) Services) {
 	})
 }
 
-func serverListClauses(t *testing.T, open func(t *testing.T) Services) {
+func serverPageClauses(t *testing.T, open func(t *testing.T) Services) {
 	s := open(t)
 	page, err := s.Servers.List(t.Context(), ports.ServerQuery{})
 	require.NoError(t, err)
