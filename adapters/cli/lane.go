@@ -111,16 +111,14 @@ func jobOutcome(j *domain.Job) string {
 	text := string(j.Status)
 	switch {
 	case j.Status == domain.StatusCompleted || j.Reason == domain.ReasonUser:
-	case j.Exit != nil && (j.Reason == domain.ReasonExitNonzero || j.Reason == domain.ReasonSignal):
-		if j.Exit.Signal == "" {
-			text += " with exit code " + exitText(j.Exit)
-		} else {
-			text += " by " + exitText(j.Exit)
-		}
+	case j.Exit != nil && j.Reason == domain.ReasonExitNonzero:
+		text += " with exit code " + exitText(j.Exit)
+	case j.Exit != nil && j.Reason == domain.ReasonSignal:
+		text += " by " + exitText(j.Exit)
 	case j.Message != "":
-		text += ": " + j.Message
-	case j.Reason != domain.ReasonNone:
-		text += ": " + string(j.Reason)
+		return text + ": " + j.Message
+	default:
+		return text + ": " + string(j.Reason)
 	}
 	if d, ok := ran(j); ok {
 		text += " after " + short(d)
