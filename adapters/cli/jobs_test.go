@@ -90,10 +90,13 @@ func TestJobsOutput_AnyBytesInPieces(t *testing.T) {
 	}
 	s := w.session()
 	require.Equal(t, 0, s.run("jobs", "logs", id, "--since", "3010", "-o", "json"))
-	var last chunkShape
-	require.NoError(t, json.Unmarshal([]byte(strings.Split(s.stdout.String(), "\n")[0]), &last))
-	require.Equal(t, domain.Seq(3011), last.Seq)
-	require.Equal(t, "e", map[bool]string{true: "e", false: last.Text}[last.Stream == "stderr"])
+	lines := strings.Split(strings.TrimSpace(s.stdout.String()), "\n")
+	require.Len(t, lines, 4)
+	var next chunkShape
+	require.NoError(t, json.Unmarshal([]byte(lines[0]), &next))
+	require.Equal(t, domain.Seq(3011), next.Seq)
+	require.Equal(t, "stdout", next.Stream)
+	require.Equal(t, int64(5*1505), next.Offset)
 	require.Equal(t, 4, w.session().run("jobs", "logs", "unknown", "--stdout"))
 }
 

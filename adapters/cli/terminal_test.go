@@ -21,6 +21,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files and docs/CLI.md")
 
+// goldenDir does not move when a test changes the working directory.
+var goldenDir = func() string {
+	dir, err := filepath.Abs(filepath.Join("..", "..", "test", "golden", "cli"))
+	if err != nil {
+		panic(err)
+	}
+	return dir
+}()
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // buffer is written by one goroutine and read by another.
@@ -148,7 +157,7 @@ func (s *session) golden(name string, args ...string) {
 func (s *session) compare(name, command string, code int) {
 	s.t.Helper()
 	got := fmt.Sprintf("$ %s\n--- stdout\n%s--- stderr\n%s--- exit code %d\n", command, s.stdout, s.stderr, code)
-	path := filepath.Join("..", "..", "test", "golden", "cli", name+".golden")
+	path := filepath.Join(goldenDir, name+".golden")
 	if *update {
 		require.NoError(s.t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(s.t, os.WriteFile(path, []byte(got), 0o644))
