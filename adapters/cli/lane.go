@@ -66,6 +66,20 @@ func (l *lane) final() *domain.Job {
 	return nil
 }
 
+// touched reports whether anything was sent for the lane that may have an effect.
+func (l *lane) touched() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.submitted && (l.job != nil || l.err == nil)
+}
+
+// queued reports whether its job waits for a worker.
+func (l *lane) queued() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.job != nil && l.job.Status == domain.StatusQueued
+}
+
 // outcome tells how it went.
 func (l *lane) outcome() string {
 	l.mu.Lock()

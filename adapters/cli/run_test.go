@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -354,4 +355,33 @@ func TestRun_LosesSight(t *testing.T) {
 func TestQuote(t *testing.T) {
 	require.Equal(t, `a 'b c' 'd'\''e' '' '$x' -f=/g:h,i 'ü'`, quoteAll([]string{"a", "b c", "d'e", "", "$x", "-f=/g:h,i", "ü"}))
 	require.True(t, slices.Equal([]string{"a"}, []string{quote("a")}))
+}
+
+func TestQuote_AShellSeesTheSameWords(t *testing.T) {
+	words := []string{"", " ", "'", "''", `"`, `\`, "$HOME", "`id`", "a\nb", "*", "~", "#", "-n", "é", "!x", "\x01\x7f", "a'b\"c$d"}
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `for w in `+quoteAll(words)+`; do printf '%s\0' "$w"; done`).Output()
+	require.NoError(t, err)
+	require.Equal(t, strings.Join(words, "\x00")+"\x00", string(out))
+}
+
+func TestRun_SaysWhenNothingBegins(t *testing.T) {
+	for _, quiet := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, "a", "b")
+			s := w.session()
+			s.begin("run", "--all", fmt.Sprintf("--quiet=%v", quiet), "--", "x")
+			<-time.After(queuedLong - time.Nanosecond)
+			synctest.Wait()
+			require.Empty(t, s.stderr.String())
+			<-time.After(time.Nanosecond)
+			synctest.Wait()
+			if quiet {
+				require.Empty(t, s.stderr.String())
+			} else {
+				require.Equal(t, "remora: 2 jobs still queued; if that stays so, see whether a worker is running\n", s.stderr.String())
+			}
+			s.interrupt()
+			require.Equal(t, 130, s.end())
+		})
+	}
 }

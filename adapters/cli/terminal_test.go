@@ -30,7 +30,12 @@ var goldenDir = func() string {
 	return dir
 }()
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(actAsProgram())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // buffer is written by one goroutine and read by another.
 type buffer struct {

@@ -56,6 +56,7 @@ var (
 	_ ports.System       = worldSystem{}
 )
 
+// newWorld returns a world with servers of the given names. Without t it is for a program of its own.
 func newWorld(t *testing.T, names ...string) *world {
 	w := &world{
 		t: t, changed: make(chan struct{}),
@@ -73,7 +74,9 @@ func newWorld(t *testing.T, names ...string) *world {
 		}
 		w.shown[id] = &domain.HostKey{Fingerprint: fingerprint, Type: "ssh-ed25519"}
 	}
-	t.Cleanup(w.running.Wait)
+	if t != nil {
+		t.Cleanup(w.running.Wait)
+	}
 	return w
 }
 
