@@ -58,15 +58,33 @@ func (s *session) beginDetected(args ...string) {
 	go func() { s.exitCode <- a.main(s.t.Context(), args) }()
 }
 
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
 func echoes(t *testing.T, terminal *os.File) bool {
 	state, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
-	require.NoError(t, err)
+	if err != nil {
+		t.Errorf("reading the terminal's state: %v", err)
+		return false
+	}
 	return state.Lflag&unix.ECHO != 0
 }
 
 func TestTerminal_PasswordWithoutEcho(t *testing.T) {
 	w := newWorld(t)
 	s, person, seen, closeTerminal := w.atTerminal()
+	tty := s.config
+	s.config = func(c *Config) {
+		tty(c)
+		screen := c.Stderr
+		c.Stderr = writerFunc(func(p []byte) (int, error) {
+			if strings.HasPrefix(string(p), "Password of ") && echoes(t, person) {
+				t.Error("who types at the first sight of the prompt sees it")
+			}
+			return screen.Write(p)
+		})
+	}
 	s.beginDetected("servers", "add", "web", "root@10.0.0.5")
 	seen.await(t, "Password of root@10.0.0.5:22: ")
 	_, err := person.WriteString("hunter2\n")
