@@ -10,8 +10,8 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// place is where a job stands in a list. A number or a text is its sort field; the id tells equals apart.
-type place struct {
+// rank is where a job stands in a list. A number or a text is its sort field; the id tells equals apart.
+type rank struct {
 	Sort   ports.SortField
 	Asc    bool
 	Number int64
@@ -30,15 +30,15 @@ func (r *Jobs) List(ctx context.Context, q ports.JobQuery) ([]*domain.Job, int64
 		q.Sort = ports.SortCreated
 	}
 	matching := r.s.pick(func(j *domain.Job) bool { return r.s.wanted(j, q) }, func(a, b *domain.Job) int {
-		return comparePlaces(placeOf(a, q), placeOf(b, q))
+		return compareRanks(rankOf(a, q), rankOf(b, q))
 	})
 	from := max(q.Page-1, 0) * q.Limit
 	if q.Cursor != "" {
-		last, err := decodeCursor[place](q.Cursor)
+		last, err := decodeCursor[rank](q.Cursor)
 		if err != nil || last.Sort != q.Sort || last.Asc != q.Asc {
 			return nil, 0, "", errCursor
 		}
-		passed := func(j *domain.Job) bool { return comparePlaces(placeOf(j, q), last) > 0 }
+		passed := func(j *domain.Job) bool { return compareRanks(rankOf(j, q), last) > 0 }
 		if from = slices.IndexFunc(matching, passed); from < 0 {
 			from = len(matching)
 		}
@@ -47,7 +47,7 @@ func (r *Jobs) List(ctx context.Context, q ports.JobQuery) ([]*domain.Job, int64
 	to := min(from+q.Limit, len(matching))
 	next := ""
 	if to < len(matching) && to > from {
-		next = encodeCursor(placeOf(matching[to-1], q))
+		next = encodeCursor(rankOf(matching[to-1], q))
 	}
 	return matching[from:to], int64(len(matching)), next, nil
 }
@@ -68,8 +68,8 @@ func contains(part string, texts ...string) bool {
 	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(strings.ToLower(t), part) })
 }
 
-func placeOf(j *domain.Job, q ports.JobQuery) place {
-	p := place{Sort: q.Sort, Asc: q.Asc, ID: j.ID}
+func rankOf(j *domain.Job, q ports.JobQuery) rank {
+	p := rank{Sort: q.Sort, Asc: q.Asc, ID: j.ID}
 	switch q.Sort {
 	case ports.SortUpdated:
 		p.Number = j.UpdatedAt.UnixMicro()
@@ -89,8 +89,8 @@ func placeOf(j *domain.Job, q ports.JobQuery) place {
 	return p
 }
 
-// comparePlaces orders two places of one list.
-func comparePlaces(a, b place) int {
+// compareRanks orders two places of one list.
+func compareRanks(a, b rank) int {
 	c := cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Text, b.Text), cmp.Compare(a.ID, b.ID))
 	if a.Asc {
 		return c

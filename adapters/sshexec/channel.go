@@ -78,11 +78,11 @@ func (e *Executor) openSlow(ctx context.Context, t ports.Target, token, line str
 		if err != nil {
 			return nil, err
 		}
-		ch, requests, err := c.openChannel()
+		ch, requests, err := c.ssh.OpenChannel("session", nil)
 		if refused, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
-			final := c.refused()
+			c.refused()
 			e.log.Debug("server refused another channel", "server", address(t.Server), "reason", refused.Reason.String())
-			if final {
+			if !c.hasOthers() {
 				return nil, &loginError{step: ports.StepSession, failure: domain.Failure{
 					Reason: domain.ReasonConnect, Message: fmt.Sprintf("%s refuses to open a session: %s", address(t.Server), refused.Message),
 				}}
@@ -94,37 +94,13 @@ func (e *Executor) openSlow(ctx context.Context, t ports.Target, token, line str
 			c.drop()
 			continue
 		}
-		c.serves()
 		return c.begin(ch, requests, token, line)
-	}
-}
-
-var errDead = errors.New("the connection is gone")
-
-// openChannel does not wait for a connection that is gone. x/crypto/ssh itself would, for ever, when the connection ends
-// between its look and its write; such a call is left behind.
-func (c *conn) openChannel() (ssh.Channel, <-chan *ssh.Request, error) {
-	type opened struct {
-		ch       ssh.Channel
-		requests <-chan *ssh.Request
-		err      error
-	}
-	done := make(chan opened, 1)
-	go func() {
-		ch, requests, err := c.ssh.OpenChannel("session", nil)
-		done <- opened{ch, requests, err}
-	}()
-	select {
-	case o := <-done:
-		return o.ch, o.requests, o.err
-	case <-c.dead:
-		return nil, nil, errDead
 	}
 }
 
 // exec opens a channel and runs an exec string on it.
 func (c *conn) exec(token, line string) (*channel, error) {
-	ch, requests, err := c.openChannel()
+	ch, requests, err := c.ssh.OpenChannel("session", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +121,13 @@ func (c *conn) begin(ch ssh.Channel, requests <-chan *ssh.Request, token, line s
 	return nil, &loginError{step: ports.StepSession, failure: domain.Failure{
 		Reason: domain.ReasonStartFailed, Message: fmt.Sprintf("%s refuses to run commands", address(c.peer.target.Server)),
 	}}
+}
+
+// hasOthers reports whether channels of ours are open that may have been the reason of a refusal.
+func (c *conn) hasOthers() bool {
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	return c.used+c.stuck > 0
 }
 
 // drop takes a connection that does not work out of the pool and waits for its end.

@@ -50,17 +50,16 @@ type peer struct {
 
 // conn is one SSH connection. pool.mu guards its counters.
 type conn struct {
-	pool   *pool
-	peer   *peer
-	ssh    ssh.Conn
-	tcp    interface{ Close() error }
-	dead   chan struct{} // closed when the connection is gone
-	gone   bool
-	used   int // channels open
-	stuck  int // channels that the server still counts though we have left them
-	limit  int
-	served bool // at least one channel was opened
-	idle   *time.Timer
+	pool  *pool
+	peer  *peer
+	ssh   ssh.Conn
+	tcp   interface{ Close() error }
+	dead  chan struct{} // closed when the connection is gone
+	gone  bool
+	used  int // channels open
+	stuck int // channels that the server still counts though we have left them
+	limit int
+	idle  *time.Timer
 }
 
 func newPool(connectTimeout, idleTimeout time.Duration, log *slog.Logger) *pool {
@@ -202,27 +201,14 @@ func (c *conn) release(left bool) {
 	c.peer.tell()
 }
 
-// refused notes that the server allows no more channels than are open, and gives the place back. The server may still
-// count channels that we have left, so a connection without any of ours is retired. It reports whether the refusal is
-// the server's last word: a fresh connection was refused its first channel.
-func (c *conn) refused() (final bool) {
+// refused notes that the server allows no more channels than are open.
+func (c *conn) refused() {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
 	c.limit = max(1, c.used+c.stuck-1)
 	c.used--
-	if c.used == 0 {
-		c.leave()
-		_ = c.tcp.Close()
-	}
+	c.rest()
 	c.peer.tell()
-	return c.used == 0 && !c.served
-}
-
-// serves notes that the server opened a channel.
-func (c *conn) serves() {
-	c.pool.mu.Lock()
-	defer c.pool.mu.Unlock()
-	c.served = true
 }
 
 // rest closes the connection after a while without use.

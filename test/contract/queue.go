@@ -31,8 +31,8 @@ type queueUnderTest struct {
 type queueClauses map[string]func(t *testing.T, q queueUnderTest)
 
 const (
-	longLease  = time.Minute
-	shortLease = 150 * time.Millisecond
+	longTicketLease  = time.Minute
+	shortTicketLease = 150 * time.Millisecond
 )
 
 // Queue runs the contract of ports.Enqueuer and ports.Dequeuer. open opens a fresh, empty queue and cleans up after the
@@ -102,7 +102,7 @@ func (q queueUnderTest) reserve(t *testing.T, n int, lease time.Duration) []doma
 func (q queueUnderTest) requireEmpty(t *testing.T) {
 	t.Helper()
 	q.put(t, queueTicket("sentinel", 1))
-	d := q.reserve(t, 1, longLease)
+	d := q.reserve(t, 1, longTicketLease)
 	require.Equal(t, "sentinel", d[0].Ticket.ID)
 	require.NoError(t, q.Ack(t.Context(), d[0].Receipt))
 }
@@ -119,14 +119,14 @@ func queueOrder(t *testing.T, q queueUnderTest) {
 	q.put(t, queueTicket("a", 5), queueTicket("b", 1), queueTicket("c", 10))
 	q.put(t, queueTicket("d", 5), queueTicket("e", 10), queueTicket("f", 9))
 	before := time.Now()
-	d := q.reserve(t, 6, longLease)
+	d := q.reserve(t, 6, longTicketLease)
 	require.Equal(t, []string{"c", "e", "f", "a", "d", "b"}, deliveredIDs(d))
 	receipts := map[uint64]bool{}
 	for _, x := range d {
 		require.Equal(t, 1, x.Count)
 		require.Equal(t, domain.JobID("job of "+x.Ticket.ID), x.Ticket.Job)
 		if !x.Until.IsZero() {
-			require.WithinRange(t, x.Until, before.Add(longLease-time.Second), time.Now().Add(longLease+time.Second))
+			require.WithinRange(t, x.Until, before.Add(longTicketLease-time.Second), time.Now().Add(longTicketLease+time.Second))
 		}
 		receipts[x.Receipt] = true
 	}
@@ -136,11 +136,11 @@ func queueOrder(t *testing.T, q queueUnderTest) {
 
 func queueMax(t *testing.T, q queueUnderTest) {
 	q.put(t, queueTicket("a", 5), queueTicket("b", 5), queueTicket("c", 5))
-	got, err := q.Reserve(t.Context(), 2, longLease)
+	got, err := q.Reserve(t.Context(), 2, longTicketLease)
 	require.NoError(t, err)
 	require.NotEmpty(t, got)
 	require.LessOrEqual(t, len(got), 2)
-	rest := q.reserve(t, 3-len(got), longLease)
+	rest := q.reserve(t, 3-len(got), longTicketLease)
 	require.Equal(t, []string{"a", "b", "c"}, deliveredIDs(append(got, rest...)))
 }
 
@@ -148,7 +148,7 @@ func queueWaits(t *testing.T, q queueUnderTest) {
 	got := make(chan []domain.Delivery, 1)
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
-		d, err := q.Reserve(t.Context(), 5, longLease)
+		d, err := q.Reserve(t.Context(), 5, longTicketLease)
 		if err != nil {
 			t.Errorf("the waiting Reserve failed: %v", err)
 		}
@@ -157,7 +157,7 @@ func queueWaits(t *testing.T, q queueUnderTest) {
 	// An earlier Reserve that times out shows that the queue was looked at and is empty.
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, err := q.Reserve(ctx, 1, longLease)
+	_, err := q.Reserve(ctx, 1, longTicketLease)
 	require.Equal(t, domain.KindTimeout, domain.KindOf(err))
 	q.put(t, queueTicket("late", 5))
 	waiting.Wait()
@@ -172,7 +172,7 @@ func queueCanceledReserve(t *testing.T, q queueUnderTest) {
 		var both sync.WaitGroup
 		var got []domain.Delivery
 		var err error
-		both.Go(func() { got, err = q.Reserve(ctx, 1, longLease) })
+		both.Go(func() { got, err = q.Reserve(ctx, 1, longTicketLease) })
 		both.Go(func() {
 			if i%2 == 0 {
 				cancel()
@@ -186,7 +186,7 @@ func queueCanceledReserve(t *testing.T, q queueUnderTest) {
 		if err != nil {
 			require.Equal(t, domain.KindCanceled, domain.KindOf(err))
 			require.Empty(t, got)
-			got = q.reserve(t, 1, longLease)
+			got = q.reserve(t, 1, longTicketLease)
 		}
 		require.Equal(t, []string{id}, deliveredIDs(got))
 		require.NoError(t, q.Ack(t.Context(), got[0].Receipt))
@@ -201,7 +201,7 @@ func queueOneWorker(t *testing.T, q queueUnderTest) {
 	var workers sync.WaitGroup
 	for range 20 {
 		workers.Go(func() {
-			d, err := q.Reserve(ctx, 1, longLease)
+			d, err := q.Reserve(ctx, 1, longTicketLease)
 			for _, x := range d {
 				won <- x
 			}
@@ -224,14 +224,14 @@ func queueOneWorker(t *testing.T, q queueUnderTest) {
 
 func queueWithdraw(t *testing.T, q queueUnderTest) {
 	q.put(t, queueTicket("held", 9), queueTicket("a", 5), queueTicket("b", 5))
-	d := q.reserve(t, 1, longLease)
+	d := q.reserve(t, 1, longTicketLease)
 	n, err := q.Withdraw(t.Context(), []string{"held", "a", "unknown", "a"})
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
-	require.Equal(t, "b", q.reserve(t, 1, longLease)[0].Ticket.ID)
+	require.Equal(t, "b", q.reserve(t, 1, longTicketLease)[0].Ticket.ID)
 	require.NoError(t, q.Ack(t.Context(), d[0].Receipt), "what is handed out is left alone")
 	q.put(t, queueTicket("a", 5))
-	require.Equal(t, "a", q.reserve(t, 1, longLease)[0].Ticket.ID, "withdrawn and put again it is new")
+	require.Equal(t, "a", q.reserve(t, 1, longTicketLease)[0].Ticket.ID, "withdrawn and put again it is new")
 	n, err = q.Withdraw(t.Context(), nil)
 	require.NoError(t, err)
 	require.Zero(t, n)
@@ -240,14 +240,14 @@ func queueWithdraw(t *testing.T, q queueUnderTest) {
 func queuePutTwice(t *testing.T, q queueUnderTest) {
 	q.put(t, queueTicket("a", 5), queueTicket("a", 9))
 	q.put(t, queueTicket("a", 5), queueTicket("b", 5))
-	d := q.reserve(t, 2, longLease)
+	d := q.reserve(t, 2, longTicketLease)
 	require.Equal(t, []string{"a", "b"}, deliveredIDs(d))
 	require.Equal(t, domain.Priority(5), d[0].Ticket.Priority, "the first counts")
 	q.put(t, queueTicket("a", 10)) // handed out
 	q.requireEmpty(t)
 	require.NoError(t, q.Ack(t.Context(), d[0].Receipt))
 	q.put(t, queueTicket("a", 10))
-	again := q.reserve(t, 1, longLease)[0]
+	again := q.reserve(t, 1, longTicketLease)[0]
 	require.Equal(t, "a", again.Ticket.ID)
 	require.Equal(t, domain.Priority(10), again.Ticket.Priority, "after the Ack it is a new one")
 }
@@ -271,11 +271,11 @@ func queueNothing(t *testing.T, q queueUnderTest) {
 
 func queueInvalid(t *testing.T, q queueUnderTest) {
 	q.put(t, queueTicket("a", 5))
-	_, err := q.Reserve(t.Context(), 0, longLease)
+	_, err := q.Reserve(t.Context(), 0, longTicketLease)
 	require.Equal(t, domain.KindInvalid, domain.KindOf(err))
 	_, err = q.Reserve(t.Context(), 1, 0)
 	require.Equal(t, domain.KindInvalid, domain.KindOf(err))
-	d := q.reserve(t, 1, longLease)[0]
+	d := q.reserve(t, 1, longTicketLease)[0]
 	require.Equal(t, domain.KindInvalid, domain.KindOf(q.Extend(t.Context(), d.Receipt, -1)))
 	require.Equal(t, domain.KindInvalid, domain.KindOf(q.Release(t.Context(), d.Receipt, -1)))
 	require.NoError(t, q.Ack(t.Context(), d.Receipt))
@@ -283,7 +283,7 @@ func queueInvalid(t *testing.T, q queueUnderTest) {
 
 func queueDoneContext(t *testing.T, q queueUnderTest) {
 	q.put(t, queueTicket("a", 5))
-	d := q.reserve(t, 1, longLease)[0]
+	d := q.reserve(t, 1, longTicketLease)[0]
 	canceled, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("the caller went away"))
 	late, release := context.WithTimeout(t.Context(), -time.Second)
@@ -294,11 +294,11 @@ func queueDoneContext(t *testing.T, q queueUnderTest) {
 		require.Equal(t, want, domain.KindOf(err))
 		_, err = q.Store(ctx)
 		require.Equal(t, want, domain.KindOf(err))
-		_, err = q.Reserve(ctx, 1, longLease)
+		_, err = q.Reserve(ctx, 1, longTicketLease)
 		require.Equal(t, want, domain.KindOf(err))
 		require.Equal(t, want, domain.KindOf(q.Ack(ctx, d.Receipt)))
 		require.Equal(t, want, domain.KindOf(q.Release(ctx, d.Receipt, 0)))
-		require.Equal(t, want, domain.KindOf(q.Extend(ctx, d.Receipt, longLease)))
+		require.Equal(t, want, domain.KindOf(q.Extend(ctx, d.Receipt, longTicketLease)))
 	}
 	require.NoError(t, q.Ack(t.Context(), d.Receipt))
 	q.requireEmpty(t)
@@ -333,7 +333,7 @@ func queueRace(t *testing.T, q queueUnderTest) {
 	for range takers {
 		all.Go(func() {
 			for {
-				d, err := q.Reserve(ctx, 3, longLease)
+				d, err := q.Reserve(ctx, 3, longTicketLease)
 				if err != nil {
 					if domain.KindOf(err) != domain.KindCanceled {
 						t.Errorf("Reserve: %v", err)
@@ -364,14 +364,14 @@ func queueRestart(t *testing.T, q queueUnderTest) {
 	store, err := q.Store(t.Context())
 	require.NoError(t, err)
 	q.put(t, queueTicket("acked", 9), queueTicket("held", 8), queueTicket("a", 5), queueTicket("gone", 5), queueTicket("b", 5))
-	d := q.reserve(t, 2, longLease)
+	d := q.reserve(t, 2, longTicketLease)
 	require.NoError(t, q.Ack(t.Context(), d[0].Receipt))
 	_, err = q.Withdraw(t.Context(), []string{"gone"})
 	require.NoError(t, err)
 
 	q.traits.Restart(t)
 	q.put(t, queueTicket("c", 5), queueTicket("a", 10))
-	require.Equal(t, []string{"held", "a", "b", "c"}, deliveredIDs(q.reserve(t, 4, longLease)), "what was handed out waits again")
+	require.Equal(t, []string{"held", "a", "b", "c"}, deliveredIDs(q.reserve(t, 4, longTicketLease)), "what was handed out waits again")
 	after, err := q.Store(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, store, after)
@@ -380,9 +380,9 @@ func queueRestart(t *testing.T, q queueUnderTest) {
 
 func queueRestartReceipts(t *testing.T, q queueUnderTest) {
 	q.put(t, queueTicket("a", 5))
-	before := q.reserve(t, 1, longLease)[0]
+	before := q.reserve(t, 1, longTicketLease)[0]
 	q.traits.Restart(t)
-	after := q.reserve(t, 1, longLease)[0]
+	after := q.reserve(t, 1, longTicketLease)[0]
 	require.ErrorIs(t, q.Ack(t.Context(), before.Receipt), domain.ErrReceiptStale)
 	require.NoError(t, q.Ack(t.Context(), after.Receipt))
 	q.requireEmpty(t)

@@ -17,8 +17,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/heysubinoy/remora/adapters/httpapi"
-	"github.com/heysubinoy/remora/adapters/httpapi/client"
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
 	"github.com/heysubinoy/remora/test/fixture/drivingports"
@@ -92,9 +90,7 @@ func TestFollow_LosesAndRepeatsNothingAcrossCuts(t *testing.T) {
 	run := w.Begin(t)
 	const chunks = 400
 	var want [chunks][]byte
-	begun := make(chan struct{})
 	go func() {
-		<-begun
 		for i := range want {
 			data := make([]byte, random.IntN(900))
 			for j := range data {
@@ -115,9 +111,7 @@ func TestFollow_LosesAndRepeatsNothingAcrossCuts(t *testing.T) {
 		case e.Complete:
 			last = e.Job
 		default:
-			if states = append(states, e.Job.State()); len(states) == 1 {
-				close(begun)
-			}
+			states = append(states, e.Job.State())
 		}
 		return nil
 	}))
@@ -240,43 +234,4 @@ func TestFollow_TheContextEndsAPause(t *testing.T) {
 		return nil
 	})
 	require.ErrorIs(t, err, domain.ErrCanceled)
-}
-
-// BenchmarkFollow_Latency is the time from stored output to a follower's emit, through the API over loopback.
-func BenchmarkFollow_Latency(b *testing.B) {
-	w := drivingports.New()
-	s, err := httpapi.Open(httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
-	})
-	require.NoError(b, err)
-	ended := make(chan error, 2)
-	go func() { ended <- s.Run(b.Context()) }()
-	c, err := client.New(client.Config{URL: s.URL(), Token: domain.NewSecret(drivingports.Token)})
-	require.NoError(b, err)
-	good, _ := w.Ends()
-	server, err := w.Servers().Create(b.Context(), good)
-	require.NoError(b, err)
-	d, err := w.Jobs().Submit(b.Context(), ports.Submission{ServerID: server.ID, Command: "make"})
-	require.NoError(b, err)
-	run := w.Begin(new(testing.T))
-	seen := make(chan struct{}, 1)
-	go func() {
-		ended <- c.Output.Follow(b.Context(), d.Job.ID, 0, func(e ports.JobEvent) error {
-			if !e.Complete {
-				seen <- struct{}{}
-			}
-			return nil
-		})
-	}()
-	<-seen
-	line := []byte("a line of output, as long as lines are\n")
-	for b.Loop() {
-		run.Print(nil, domain.Stdout, line)
-		<-seen
-	}
-	run.Exit(new(testing.T), domain.Exit{})
-	require.NoError(b, <-ended)
-	require.NoError(b, s.Close())
-	require.NoError(b, <-ended)
-	c.Close()
 }
