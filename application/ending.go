@@ -12,14 +12,26 @@ import (
 // exitPatience is how long the exit of a command may take to arrive after its processes were ended.
 const exitPatience = 5 * time.Second
 
+// letGoAfter keeps a job whose end cannot be stored from going round and round.
+const letGoAfter = time.Second
+
 // detach leaves the command running on its server for another worker, all its output so far stored.
 func (j *journey) detach(results chan outcome, end context.CancelCauseFunc) {
 	end(errStopping)
-	r := <-results
-	if !errors.Is(r.err, errStopping) && domain.KindOf(r.err) != domain.KindCanceled {
+	if r := <-results; !interrupted(r.err) {
 		j.finish(r, nil) // it ended in the meantime
 		return
 	}
+	j.handOver()
+}
+
+// interrupted reports whether a run came back because it was told to.
+func interrupted(err error) bool {
+	return errors.Is(err, errStopping) || errors.Is(err, context.Canceled) || domain.KindOf(err) == domain.KindCanceled
+}
+
+// handOver stores the output and gives the job to whoever takes it next.
+func (j *journey) handOver() {
 	if err := j.record.Close(); err != nil {
 		j.log.WarnContext(j.lease, "output could not be stored; the next worker fetches it again", "error", err)
 	}
@@ -34,9 +46,31 @@ func (j *journey) detach(results chan outcome, end context.CancelCauseFunc) {
 	j.wakeDispatcher()
 }
 
+// letGo hands over a job that is still ours at its journey's end, because what was to be written could not be: while this
+// worker lives nobody else would look for it.
+func (j *journey) letGo() {
+	ours := func(job *domain.Job) bool { return job.Status == domain.StatusRunning && job.Epoch == j.epoch }
+	if j.lease.Err() != nil || !ours(j.now()) || !pause(j.lease, letGoAfter) {
+		return
+	}
+	err := j.change(func(job *domain.Job, at time.Time) error {
+		if !ours(job) {
+			return domain.ErrLeaseLost
+		}
+		return job.Detach(at)
+	})
+	if err == nil {
+		j.log.WarnContext(j.lease, "the job is offered to the workers again")
+		j.wakeDispatcher()
+	}
+}
+
 // giveUp ends a command that would not outlive the worker.
 func (j *journey) giveUp(results chan outcome, end context.CancelCauseFunc) {
-	receipt := j.kill()
+	receipt, err := j.kill()
+	if err != nil {
+		receipt = unreachable(err, 0)
+	}
 	end(errStopping)
 	<-results
 	j.finish(outcome{err: &domain.Failure{
@@ -52,25 +86,42 @@ func (j *journey) end(results chan outcome, stopFollowing context.CancelCauseFun
 		j.finish(<-results, nil)
 		return
 	}
-	receipt := j.kill()
-	patience := time.NewTimer(exitPatience)
-	defer patience.Stop()
-	select {
-	case r := <-results:
-		j.finish(r, &receipt)
-	case <-patience.C:
+	receipt, err := j.kill()
+	if err != nil {
+		j.detach(results, stopFollowing)
+		return
+	}
+	r, came := j.awaitExit(results, receipt.Confirmed)
+	if !came {
 		stopFollowing(errStopping)
-		r := <-results
-		if r.err != nil {
+		if r = <-results; r.err != nil {
 			j.finishKilled(receipt)
 			return
 		}
-		j.finish(r, &receipt)
+	}
+	j.finish(r, &receipt)
+}
+
+// awaitExit waits for the end of a run whose processes were ended. Where nothing is left alive it waits as long as there
+// is still output to fetch; what could not be ended may print for ever.
+func (j *journey) awaitExit(results chan outcome, confirmed bool) (r outcome, came bool) {
+	for taken := j.record.Taken(); ; {
+		select {
+		case r := <-results:
+			return r, true
+		case <-time.After(exitPatience):
+			if now := j.record.Taken(); confirmed && now != taken {
+				taken = now
+				continue
+			}
+			return outcome{}, false
+		}
 	}
 }
 
-// kill ends the job's processes, and tries on while the server is out of reach, until LostAfter beyond the deadline.
-func (j *journey) kill() domain.Receipt {
+// kill ends the job's processes, and tries on while the server is out of reach, until LostAfter beyond the deadline. It
+// fails only when the worker stops before the server was reached: then that is for another worker to do.
+func (j *journey) kill() (domain.Receipt, error) {
 	job := j.now()
 	began := time.Now()
 	until := max(time.Until(job.DeadlineAt), 0) + domain.LostAfter
@@ -82,13 +133,25 @@ func (j *journey) kill() domain.Receipt {
 	for n := 0; ; n++ {
 		receipt, err := j.Executor.Kill(ctx, j.target, job.AttemptID(), j.Settings.KillGrace)
 		if err == nil {
-			return receipt
+			return receipt, nil
 		}
 		j.log.WarnContext(ctx, "the job's processes could not be ended; trying on", "error", err)
-		if refused(err) || !pause(ctx, retryDelay(n)) {
-			return domain.Receipt{Way: "unreachable: " + err.Error(), Took: time.Since(began).Truncate(time.Microsecond)}
+		if refused(err) || ctx.Err() != nil {
+			return unreachable(err, time.Since(began)), nil
+		}
+		select {
+		case <-time.After(retryDelay(n)):
+		case <-ctx.Done():
+			return unreachable(err, time.Since(began)), nil
+		case <-j.stop.Done():
+			return domain.Receipt{}, err
 		}
 	}
+}
+
+// unreachable is the receipt of an end that nobody saw.
+func unreachable(err error, took time.Duration) domain.Receipt {
+	return domain.Receipt{Way: "unreachable: " + err.Error(), Took: took.Truncate(time.Microsecond)}
 }
 
 // refused reports whether a server will not let us in however often we ask.
@@ -100,7 +163,11 @@ func refused(err error) bool {
 // finish writes down how the run ended. receipt is not nil when its processes were ended.
 func (j *journey) finish(r outcome, receipt *domain.Receipt) {
 	if errors.Is(r.err, errOutputLimit) {
-		killed := j.kill()
+		killed, err := j.kill()
+		if err != nil {
+			j.handOver()
+			return
+		}
 		receipt = &killed
 	}
 	if j.lease.Err() != nil {
@@ -108,7 +175,8 @@ func (j *journey) finish(r outcome, receipt *domain.Receipt) {
 		j.log.WarnContext(j.lease, "the job is left to another worker: the lease is lost")
 		return
 	}
-	if r.err == nil && j.record.Behind() > int64(j.Settings.FlushBytes) {
+	ended := receipt != nil && receipt.Ended > 0 // then canceling or timing out says why it exited
+	if r.err == nil && !ended && j.record.Behind() > int64(j.Settings.FlushBytes) {
 		_ = j.change(func(job *domain.Job, at time.Time) error { return job.Collecting(j.epoch, r.exit, at) })
 	}
 	if err := j.record.Close(); err != nil && r.err == nil {
@@ -139,7 +207,7 @@ func (j *journey) finishFailed(err error, receipt *domain.Receipt) {
 	switch {
 	case errors.Is(err, domain.ErrLeaseLost) || errors.Is(err, domain.ErrStaleOutput) || errors.Is(err, domain.ErrJobFinal):
 		j.log.WarnContext(j.lease, "the job is left: another worker has it", "error", err)
-	case isFailure && f.NotStarted && f.Reason == domain.ReasonLost && phase == domain.PhaseStarting:
+	case isFailure && f.NotStarted && f.Reason == domain.ReasonLost && phase == domain.PhaseStarting && !j.fresh:
 		j.putBack()
 	case isFailure && receipt != nil && !f.NotStarted && (phase == domain.PhaseCanceling || phase == domain.PhaseTimingOut):
 		j.conclude(receipt, func(job *domain.Job, at time.Time) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,11 +20,13 @@ type journey struct {
 	epoch  int64
 	fresh  bool // nothing was sent to the server yet
 	cancel chan struct{}
+	stop   context.Context // done when the worker stops
 	target ports.Target
 	record *recorder
 
-	mu  sync.Mutex // job
-	job *domain.Job
+	saving chan struct{} // capacity 1; held by the one who writes the job, which may take as long as the database is away
+	mu     sync.Mutex    // job
+	job    *domain.Job
 }
 
 // outcome is how a run ended.
@@ -32,9 +35,9 @@ type outcome struct {
 	err  error
 }
 
-func newJourney(t *tenure, job *domain.Job) *journey {
+func newJourney(t *tenure, job *domain.Job, stop context.Context) *journey {
 	return &journey{
-		tenure: t, job: job, epoch: job.Epoch, fresh: job.Phase == domain.PhaseClaimed, cancel: make(chan struct{}, 1),
+		tenure: t, job: job, stop: stop, epoch: job.Epoch, fresh: job.Phase == domain.PhaseClaimed, cancel: make(chan struct{}, 1), saving: make(chan struct{}, 1),
 		log: t.log.With("job_id", job.ID, "attempt", job.Attempt),
 	}
 }
@@ -53,40 +56,56 @@ func (j *journey) now() *domain.Job {
 	return j.job
 }
 
+func (j *journey) know(job *domain.Job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.job = job
+}
+
+// refresh reads the job anew: others may ask for its cancel. While the database is away it is what it was.
+func (j *journey) refresh() *domain.Job {
+	j.saving <- struct{}{}
+	defer func() { <-j.saving }()
+	if fresh, err := j.Jobs.Get(j.lease, j.now().ID); err == nil {
+		j.know(fresh)
+	}
+	return j.now()
+}
+
 // change applies a verb to the job and saves it. It reads the job anew where others have changed it, and tries on while
 // the database is away, until the lease is lost. The verb's own refusal is returned.
 func (j *journey) change(verb func(job *domain.Job, at time.Time) error) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	unsure := false // a save may have landed without its answer
+	j.saving <- struct{}{}
+	defer func() { <-j.saving }()
+	var unsure []time.Time // of saves that may have landed without their answer
 	for n := 0; ; n++ {
-		next := *j.job
+		was := j.now()
+		next := *was
 		if err := verb(&next, j.Clock.Now()); err != nil {
 			return err
 		}
 		err := j.Jobs.Save(j.lease, &next)
 		switch {
 		case err == nil:
-			j.job = &next
+			j.know(&next)
 			j.Signals.Publish(ports.TopicJob(next.ID))
 			return nil
 		case away(err):
-			unsure = true
+			unsure = append(unsure, next.UpdatedAt)
 			if !pause(j.lease, retryDelay(n)) {
 				return contextError(j.lease)
 			}
 		case errors.Is(err, domain.ErrStaleJob):
 			fresh, err := j.Jobs.Get(j.lease, next.ID)
-			if err != nil && !away(err) {
-				return err
-			}
-			if err != nil {
+			if away(err) && pause(j.lease, retryDelay(n)) {
 				continue
 			}
-			landed := unsure && fresh.Revision == j.job.Revision+1 && fresh.State() == next.State()
-			j.job = fresh
-			if landed {
-				j.Signals.Publish(ports.TopicJob(next.ID))
+			if err != nil {
+				return err
+			}
+			j.know(fresh)
+			if fresh.Revision == was.Revision+1 && fresh.State() == next.State() && slices.ContainsFunc(unsure, fresh.UpdatedAt.Equal) {
+				j.Signals.Publish(ports.TopicJob(next.ID)) // it had landed
 				return nil
 			}
 		default:
@@ -96,23 +115,25 @@ func (j *journey) change(verb func(job *domain.Job, at time.Time) error) error {
 }
 
 // run carries the job until it is over, the worker stops, or the lease is lost.
-func (j *journey) run(stop context.Context) {
+func (j *journey) run() {
+	defer j.letGo()
 	if !j.prepare() {
 		return
 	}
+	job := j.now()
 	j.record = newRecorder(j.lease, &recorder{
 		store: j.tenure.Output, jobs: j.Jobs, clock: j.Clock, interval: j.Settings.FlushInterval, size: j.Settings.FlushBytes,
-		limit: j.Settings.MaxOutput, job: j.job.AttemptID(), epoch: j.epoch,
-		stored: func() { j.Signals.Publish(ports.TopicJob(j.job.ID)) },
-	}, j.job.Output)
+		limit: j.Settings.MaxOutput, job: job.AttemptID(), epoch: j.epoch,
+		stored: func() { j.Signals.Publish(ports.TopicJob(job.ID)) },
+	}, job.Output)
 	following, end := context.WithCancelCause(j.lease)
 	defer end(nil)
 	results := make(chan outcome, 1)
 	j.carrying.Go(func() { results <- j.follow(following) })
-	if j.now().CancelRequested {
+	if job.CancelRequested {
 		j.askCancel()
 	}
-	j.attend(stop, results, end)
+	j.attend(results, end)
 }
 
 // prepare opens the server and says that the start is about to be sent. It reports whether to go on.
@@ -139,35 +160,47 @@ func (j *journey) prepare() bool {
 	return false
 }
 
-// open reads the server and its credential; under accept-new it pins the key of a server that was never seen.
+// open reads the server and its credential; under accept-new it pins the key of a server that was never seen. While the
+// database is away it tries on.
 func (j *journey) open() error {
+	tested := false
 	for n := 0; ; n++ {
-		t, _, err := j.Servers.target(j.lease, j.job.ServerID)
+		t, _, err := j.Servers.target(j.lease, j.now().ServerID)
+		if err == nil && j.fresh && !t.Server.Active {
+			return &domain.Failure{Reason: domain.ReasonPolicyDenied, Message: domain.ErrServerInactive.Message, NotStarted: true}
+		}
+		if err == nil && !tested && t.Server.HostKey == nil && t.Server.HostKeyPolicy == domain.HostKeyAcceptNew {
+			if err = j.pinFirst(t.Server.ID); err == nil {
+				tested = true
+				continue
+			}
+		}
 		switch {
+		case err == nil:
+			j.target = t
+			return nil
 		case away(err) && !errors.Is(err, domain.ErrVaultSealed):
 			if !pause(j.lease, retryDelay(n)) {
 				return contextError(j.lease)
 			}
-			continue
 		case errors.Is(err, domain.ErrCredentialNeeded):
-			return &domain.Failure{Reason: domain.ReasonCredentialNeeded, Message: err.Error(), NotStarted: true}
-		case err != nil:
+			return &domain.Failure{Reason: domain.ReasonCredentialNeeded, Message: err.Error(), NotStarted: j.fresh}
+		default:
 			return err
-		case j.fresh && !t.Server.Active:
-			return &domain.Failure{Reason: domain.ReasonPolicyDenied, Message: domain.ErrServerInactive.Message, NotStarted: true}
-		case t.Server.HostKey == nil && t.Server.HostKeyPolicy == domain.HostKeyAcceptNew && n == 0:
-			r, err := j.Servers.Test(j.lease, t.Server.ID)
-			if err != nil {
-				return err
-			}
-			if !r.OK && r.Seen == nil {
-				return &domain.Failure{Reason: r.Reason, Message: r.Message, NotStarted: true}
-			}
-			continue
 		}
-		j.target = t
-		return nil
 	}
+}
+
+// pinFirst looks at a server for the first time. It fails with a *domain.Failure where no key was seen.
+func (j *journey) pinFirst(id domain.ServerID) error {
+	r, err := j.Servers.Test(j.lease, id)
+	if err != nil {
+		return err
+	}
+	if !r.OK && r.Seen == nil {
+		return &domain.Failure{Reason: r.Reason, Message: r.Message, NotStarted: j.fresh}
+	}
+	return nil
 }
 
 // follow runs the attempt, and attaches to it again whenever the connection is cut.
@@ -211,15 +244,15 @@ func (j *journey) Output(ctx context.Context, s domain.Stream, data []byte) erro
 }
 
 // attend waits for what comes first: the run's end, a cancel, the end of its time, the worker's stop.
-func (j *journey) attend(stop context.Context, results chan outcome, end context.CancelCauseFunc) {
+func (j *journey) attend(results chan outcome, end context.CancelCauseFunc) {
 	for {
 		patience := time.Until(j.now().DeadlineAt)
-		if j.now().Mode() == domain.ModeAttached && stop.Err() != nil {
+		if j.now().Mode() == domain.ModeAttached && j.stop.Err() != nil {
 			patience = min(patience, shutdownGrace)
 		}
 		timer := time.NewTimer(patience)
-		stopping := stop.Done()
-		if stop.Err() != nil {
+		stopping := j.stop.Done()
+		if j.stop.Err() != nil {
 			stopping = nil
 		}
 		select {
@@ -229,6 +262,9 @@ func (j *journey) attend(stop context.Context, results chan outcome, end context
 			return
 		case <-j.cancel:
 			timer.Stop()
+			if !j.refresh().CancelRequested {
+				continue
+			}
 			j.end(results, end, (*domain.Job).Canceling)
 			return
 		case <-timer.C:

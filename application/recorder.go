@@ -240,8 +240,13 @@ func (r *recorder) flush(ctx context.Context) error {
 
 // landed reports whether an append whose answer was lost had been stored.
 func (r *recorder) landed(ctx context.Context, to domain.Offsets) bool {
-	job, err := r.jobs.Get(ctx, r.job.Job)
-	return err == nil && job.Epoch == r.epoch && job.Output == to
+	for n := 0; ; n++ {
+		job, err := r.jobs.Get(ctx, r.job.Job)
+		if away(err) && pause(ctx, retryDelay(n)) {
+			continue
+		}
+		return err == nil && job.Epoch == r.epoch && job.Output == to
+	}
 }
 
 func (r *recorder) fail(err error) {

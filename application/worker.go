@@ -24,12 +24,11 @@ var (
 
 // WorkerSettings are a worker's limits.
 type WorkerSettings struct {
-	Concurrency    int           // jobs at once
-	FlushInterval  time.Duration // how long new output may wait to be stored
-	FlushBytes     int           // how much output makes it be stored at once
-	MaxOutput      int64         // bytes of one attempt
-	KillGrace      time.Duration // between TERM and KILL
-	DefaultTimeout time.Duration
+	Concurrency   int           // jobs at once
+	FlushInterval time.Duration // how long new output may wait to be stored
+	FlushBytes    int           // how much output makes it be stored at once
+	MaxOutput     int64         // bytes of one attempt
+	KillGrace     time.Duration // between TERM and KILL
 }
 
 // Worker takes tickets from the queue and carries their jobs to the servers. Everything it writes bears the epoch of its
@@ -168,29 +167,54 @@ func (t *tenure) carry(stop context.Context, d domain.Delivery) {
 	if job == nil {
 		return
 	}
-	j := newJourney(t, job)
-	t.mu.Lock()
-	t.journeys[job.ID] = j
-	t.mu.Unlock()
-	defer func() {
-		t.mu.Lock()
-		delete(t.journeys, job.ID)
-		t.mu.Unlock()
-	}()
-	j.run(stop)
+	j := newJourney(t, job, stop)
+	if !t.enter(j) {
+		return
+	}
+	defer t.leave(j)
+	j.run()
 }
 
-// claim makes the ticket's job ours. It returns nil when there is nothing to do: the job has moved on since the ticket was made.
+// enter makes a journey known to the heartbeat. It reports false when the very same claim is carried already.
+func (t *tenure) enter(j *journey) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if other := t.journeys[j.job.ID]; other != nil && other.epoch == j.epoch {
+		return false
+	}
+	t.journeys[j.job.ID] = j
+	return true
+}
+
+// leave forgets a journey, but not one that has begun for the same job meanwhile.
+func (t *tenure) leave(j *journey) {
+	id := j.now().ID
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.journeys[id] == j {
+		delete(t.journeys, id)
+	}
+}
+
+// claim makes the ticket's job ours. It returns nil when there is nothing to do: the job has moved on since the ticket was
+// made. Once a save may have landed without its answer it asks until it knows: a job that is ours must be carried.
 func (t *tenure) claim(ticket domain.Ticket) (*domain.Job, error) {
-	for {
+	unsure := int64(0) // the epoch of a claim without an answer
+	for n := 0; ; n++ {
 		job, err := t.Jobs.Get(t.lease, ticket.Job)
-		if errors.Is(err, domain.ErrJobNotFound) {
+		switch {
+		case errors.Is(err, domain.ErrJobNotFound):
 			return nil, nil
-		}
-		if err != nil {
+		case away(err) && unsure > 0:
+			if !pause(t.lease, retryDelay(n)) {
+				return nil, contextError(t.lease)
+			}
+			continue
+		case err != nil:
 			return nil, err
-		}
-		if job.Ticket().ID != ticket.ID {
+		case unsure > 0 && job.Status == domain.StatusRunning && job.Worker == t.id && job.Epoch == unsure:
+			return job, nil
+		case job.Ticket().ID != ticket.ID:
 			return nil, nil
 		}
 		switch job.Phase {
@@ -204,10 +228,18 @@ func (t *tenure) claim(ticket domain.Ticket) (*domain.Job, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err = t.Jobs.Save(t.lease, job); errors.Is(err, domain.ErrStaleJob) {
-			continue
+		err = t.Jobs.Save(t.lease, job)
+		switch {
+		case err == nil:
+			return job, nil
+		case away(err):
+			unsure = job.Epoch
+			if !pause(t.lease, retryDelay(n)) {
+				return nil, contextError(t.lease)
+			}
+		case !errors.Is(err, domain.ErrStaleJob):
+			return nil, err
 		}
-		return job, err
 	}
 }
 

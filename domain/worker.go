@@ -10,6 +10,9 @@ const (
 	WriteFor       = LeaseFor * 2 / 3
 )
 
+// KillGrace is how long a command may take to end after TERM before it is killed.
+const KillGrace = 10 * time.Second
+
 // Worker is one run of a worker process.
 type Worker struct {
 	ID        WorkerID

@@ -136,9 +136,14 @@ func (a *app) signals() (<-chan os.Signal, func()) {
 	}
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM)
-	// A reader that went away must be an error of the write, or `remora run | head` would die and leave its jobs alone.
-	signal.Ignore(syscall.SIGPIPE)
-	return c, func() { signal.Stop(c) }
+	// With a listener, a reader that went away is an error of the write; without, `remora run | head` would die of SIGPIPE
+	// and leave its jobs alone. Not signal.Ignore: programs started from here would inherit that.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	return c, func() {
+		signal.Stop(c)
+		signal.Stop(pipe)
+	}
 }
 
 // leave ends the program after the second signal.

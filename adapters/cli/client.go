@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,9 @@ func (a *app) client(ctx context.Context, args []string) error {
 	var f clientFlags
 	set := f.set(a)
 	if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
+		set.SetOutput(a.Stderr)
+		a.say("Usage: remora-client -action ACTION [flags]\n\nExample: remora-client -action submit-job -server-id web -command uptime\n")
+		set.PrintDefaults()
 		return nil
 	} else if err != nil {
 		return usage("%v; see remora-client -help", err)
@@ -83,13 +87,8 @@ func (a *app) client(ctx context.Context, args []string) error {
 
 func (f *clientFlags) set(a *app) *flag.FlagSet {
 	set := flag.NewFlagSet("remora-client", flag.ContinueOnError)
-	set.SetOutput(new(strings.Builder)) // errors are told by the caller
-	set.Usage = func() {
-		set.SetOutput(a.Stderr)
-		a.say("Usage: remora-client -action ACTION [flags]\n\nExample: remora-client -action submit-job -server-id web -command uptime\n")
-		set.PrintDefaults()
-		set.SetOutput(new(strings.Builder))
-	}
+	set.SetOutput(io.Discard) // the caller tells what is wrong
+	set.Usage = func() {}
 	set.StringVar(&f.action, "action", "", "submit-job, submit-script, get-job, list-jobs, cancel-job, create-server or list-servers")
 	set.StringVar(&a.global.url, "url", "", "address of the API (default REMORA_URL, the config file, "+defaultURL+")")
 	set.StringVar(&a.global.token, "token", "", "token to sign in with; others on this machine can see it, REMORA_TOKEN is safer")

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
@@ -62,7 +63,9 @@ func (a *app) editServer(c *cobra.Command, o editOptions, ref string) error {
 	if err != nil {
 		return err
 	}
-	if c.LocalNonPersistentFlags().NFlag() == 0 {
+	named := false
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { named = named || f.Changed })
+	if !named {
 		return usage("nothing to change is named; see `%s --help`", c.CommandPath())
 	}
 	change := o.change(c)

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/heysubinoy/remora/domain"
@@ -82,6 +83,7 @@ var hints = map[string]string{
 	domain.ErrKeyUnreadable.Code:      "give a private key in PEM or OpenSSH form, not the .pub file",
 	domain.ErrStorageUnavailable.Code: "`remora health` tells when it is back",
 	domain.ErrQueueUnavailable.Code:   "`remora health` tells when it is back",
+	codeHostKeyUnseen:                 "`remora servers test NAME` tells how far it gets",
 	codeKeyEncrypted:                  "give its passphrase with --passphrase-stdin",
 }
 
@@ -92,7 +94,7 @@ func (a *app) explain(err error) string {
 	if !ok {
 		return text
 	}
-	if hint := hints[e.Code]; hint != "" {
+	if hint := hints[e.Code]; hint != "" && !strings.HasSuffix(text, "?") {
 		return text + "; " + hint
 	}
 	if e.Kind == domain.KindUnavailable && a.address != "" {

@@ -41,7 +41,7 @@ func findServer(ctx context.Context, servers ports.Servers, ref string) (domain.
 			names = append(names, s.Name)
 		}
 		if near := nearest(ref, names); near != "" {
-			missing = missing.Withf("%s, did you mean %q?", missing.Message, near)
+			missing = missing.Withf("%s; did you mean %q?", missing.Message, near)
 		}
 	}
 	return domain.Server{}, missing

@@ -66,6 +66,20 @@ func (l *lane) final() *domain.Job {
 	return nil
 }
 
+// touched reports whether anything was sent for the lane that may have an effect.
+func (l *lane) touched() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.submitted && (l.job != nil || l.err == nil)
+}
+
+// queued reports whether its job waits for a worker.
+func (l *lane) queued() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.job != nil && l.job.Status == domain.StatusQueued
+}
+
 // outcome tells how it went.
 func (l *lane) outcome() string {
 	l.mu.Lock()
@@ -111,16 +125,14 @@ func jobOutcome(j *domain.Job) string {
 	text := string(j.Status)
 	switch {
 	case j.Status == domain.StatusCompleted || j.Reason == domain.ReasonUser:
-	case j.Exit != nil && (j.Reason == domain.ReasonExitNonzero || j.Reason == domain.ReasonSignal):
-		if j.Exit.Signal == "" {
-			text += " with exit code " + exitText(j.Exit)
-		} else {
-			text += " by " + exitText(j.Exit)
-		}
+	case j.Exit != nil && j.Reason == domain.ReasonExitNonzero:
+		text += " with exit code " + exitText(j.Exit)
+	case j.Exit != nil && j.Reason == domain.ReasonSignal:
+		text += " by " + exitText(j.Exit)
 	case j.Message != "":
-		text += ": " + j.Message
-	case j.Reason != domain.ReasonNone:
-		text += ": " + string(j.Reason)
+		return text + ": " + j.Message
+	default:
+		return text + ": " + string(j.Reason)
 	}
 	if d, ok := ran(j); ok {
 		text += " after " + short(d)

@@ -25,8 +25,8 @@ func (a *app) jobsOutputCommand() *cobra.Command {
 		Use: "logs JOB", Aliases: []string{"output"}, Short: "Print what a job printed",
 		Long: `Logs prints what is stored of a job's output, its stdout to stdout and its stderr to stderr, byte for byte where they are
 not terminals. With -f it goes on until the job has ended; Ctrl-C leaves the job alone. With --stdout or --stderr only that
-stream is printed, to stdout. With -o json every piece of output is a JSON object on a line of its own, with -o yaml a
-document.`,
+stream is printed, to stdout; without -f and --since only the last attempt's. With -o json every piece of output is a JSON
+object on a line of its own, with -o yaml a document; base64 has the bytes where they are not UTF-8.`,
 		Example: `  remora jobs logs 0192f0c1-7d3e-7b0a-9c55-3f6a1d2b4c5e
   remora jobs logs -f JOB
   remora jobs logs JOB --stdout > out.bin`,
@@ -112,7 +112,7 @@ func (p *printer) chunk(c domain.Chunk) error {
 		p.app.note("attempt %d begins", c.Attempt)
 	}
 	p.attempt = c.Attempt
-	shape := chunkShape{c.Seq, c.Attempt, c.Stream.String(), c.Offset, c.At.UTC(), string(c.Data)}
+	shape := chunkOf(c)
 	switch p.app.global.form {
 	case formJSON:
 		e := json.NewEncoder(p.app.Stdout)

@@ -52,8 +52,10 @@ func (a *app) root() *cobra.Command {
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			return a.global.check()
 		},
+		Version:           a.Version,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	root.SetVersionTemplate("remora {{.Version}}\n")
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
@@ -142,28 +144,32 @@ func nearest(word string, candidates []string) string {
 	return best
 }
 
-// edits counts the letters to add, drop or change to make b of a.
+// edits counts the letters to add, drop, change or swap with their neighbour to make b of a.
 func edits(a, b string) int {
-	prev := make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
+	table := make([][]int, len(a)+1)
+	for i := range table {
+		table[i] = make([]int, len(b)+1)
+		table[i][0] = i
 	}
-	for i := range len(a) {
-		next := make([]int, len(b)+1)
-		next[0] = i + 1
-		for j := range len(b) {
-			change := prev[j]
-			if a[i] != b[j] {
+	for j := range table[0] {
+		table[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			change := table[i-1][j-1]
+			if a[i-1] != b[j-1] {
 				change++
 			}
-			next[j+1] = min(change, prev[j+1]+1, next[j]+1)
+			table[i][j] = min(change, table[i-1][j]+1, table[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				table[i][j] = min(table[i][j], table[i-2][j-2]+1)
+			}
 		}
-		prev = next
 	}
-	return prev[len(b)]
+	return table[len(a)][len(b)]
 }
 
-// exactly, atLeast and none check how many arguments there are and say which are missing.
+// exactly and atLeast check how many arguments there are and say which is missing.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < len(names) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/heysubinoy/remora/adapters/cli/screen"
 	"github.com/heysubinoy/remora/domain"
@@ -147,6 +148,8 @@ func (r *runner) runAll(parent context.Context) error {
 		end(context.Cause(ctx))
 	})
 	r.app.abandon.set(r.alive)
+	patience := time.AfterFunc(queuedLong, r.tellQueued)
+	defer patience.Stop()
 	r.each(ctx, r.options.parallel, func(l *lane) { r.carry(ending, l) })
 	if r.app.hard.Err() != nil {
 		return errInterrupted
@@ -232,6 +235,24 @@ func (r *runner) tellInterrupted(cause error) {
 	}
 }
 
+// queuedLong is after which time people want to know that nothing has begun.
+const queuedLong = 5 * time.Second
+
+func (r *runner) tellQueued() {
+	if r.options.quiet {
+		return
+	}
+	queued := 0
+	for _, l := range r.lanes {
+		if l.queued() {
+			queued++
+		}
+	}
+	if queued > 0 {
+		r.app.note("%s still queued; if that stays so, see whether a worker is running", count(queued, "job"))
+	}
+}
+
 // alive tells of the lanes that are not over, for whoever leaves without waiting.
 func (r *runner) alive() []string {
 	var lines []string
@@ -241,13 +262,6 @@ func (r *runner) alive() []string {
 		}
 	}
 	return lines
-}
-
-// touched reports whether anything was sent for the lane that may have an effect.
-func (l *lane) touched() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.submitted && (l.job != nil || l.err == nil)
 }
 
 // endings tells what an interruption did, server by server.

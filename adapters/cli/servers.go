@@ -227,7 +227,7 @@ func (a *app) testServers(ctx context.Context, refs []string) error {
 			if !reports[i].OK {
 				result = "failed"
 			}
-			row(w, v.Server, result, string(v.Step), short(reports[i].Latency.Round(time.Millisecond)), string(v.Mode), v.Message)
+			row(w, v.Server, result, string(reports[i].Step), short(reports[i].Latency.Round(time.Millisecond)), string(reports[i].Mode), v.Message)
 		}
 	})
 	if err != nil {

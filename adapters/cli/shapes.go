@@ -2,6 +2,7 @@ package cli
 
 import (
 	"time"
+	"unicode/utf8"
 
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
@@ -36,19 +37,21 @@ type jobShape struct {
 	ID             domain.JobID    `json:"id"`
 	ServerID       domain.ServerID `json:"server_id"`
 	Server         serverRefShape  `json:"server"`
-	Command        string          `json:"command"`
+	Kind           string          `json:"kind"`
+	Command        string          `json:"command"` // for people; argv and scripts are exact in fields of their own
 	Args           string          `json:"args"`
-	Argv           []string        `json:"argv,omitempty"`
-	OriginalScript string          `json:"original_script,omitempty"`
-	Shell          string          `json:"shell,omitempty"`
+	Argv           []string        `json:"argv"`
+	OriginalScript *string         `json:"original_script"`
+	Shell          *string         `json:"shell"`
 	Status         domain.Status   `json:"status"`
-	Phase          domain.Phase    `json:"phase"`
-	Reason         domain.Reason   `json:"reason"`
-	Message        string          `json:"message"`
+	Phase          *string         `json:"phase"`
+	Reason         *string         `json:"reason"`
+	Message        *string         `json:"message"`
 	Priority       domain.Priority `json:"priority"`
 	Timeout        int64           `json:"timeout"`
-	ExitCode       *int            `json:"exit_code"`
-	Signal         *string         `json:"signal"`
+	ExitCode       *int            `json:"exit_code"`   // null unless the command exited
+	Signal         *string         `json:"signal"`      // null unless a signal ended it
+	ExitStatus     *int            `json:"exit_status"` // what a shell would call $?
 	*outputShape
 	StdoutBytes     int64          `json:"stdout_bytes"`
 	StderrBytes     int64          `json:"stderr_bytes"`
@@ -63,7 +66,16 @@ type jobShape struct {
 	OriginJobID     *string        `json:"origin_job_id"`
 	CancelRequested bool           `json:"cancel_requested"`
 	KillConfirmed   *bool          `json:"kill_confirmed"`
-	Left            []leftShape    `json:"left,omitempty"`
+	Receipt         *receiptShape  `json:"receipt"`
+}
+
+// receiptShape is what is known after the job's processes were ended.
+type receiptShape struct {
+	Confirmed bool          `json:"confirmed"`
+	Way       string        `json:"way"`
+	Ended     int           `json:"ended"`
+	Took      time.Duration `json:"took"`
+	Left      []leftShape   `json:"left"`
 }
 
 // leftShape is a process that outlived the end of its job.
@@ -77,8 +89,9 @@ func jobInList(d ports.JobDetail) jobShape {
 	j := &d.Job
 	s := jobShape{
 		ID: j.ID, ServerID: j.ServerID, Server: serverRefShape(d.Server),
-		Command: j.Command.Line, Args: j.Command.Args, Argv: j.Command.Argv, OriginalScript: j.Command.Script, Shell: j.Command.Shell,
-		Status: j.Status, Phase: j.Phase, Reason: j.Reason, Message: j.Message,
+		Kind: string(j.Command.Kind), Command: j.Command.Text(), Args: j.Command.Args, Argv: j.Command.Argv,
+		OriginalScript: maybe(j.Command.Script), Shell: maybe(j.Command.Shell),
+		Status: j.Status, Phase: maybe(string(j.Phase)), Reason: maybe(string(j.Reason)), Message: maybe(j.Message),
 		Priority: j.Priority, Timeout: int64(j.Timeout / time.Second),
 		StdoutBytes: j.Output.Stdout, StderrBytes: j.Output.Stderr,
 		Attempt: j.Attempt, Retry: retryShape(j.Retry),
@@ -87,18 +100,25 @@ func jobInList(d ports.JobDetail) jobShape {
 		BatchID: maybe(string(j.BatchID)), OriginJobID: maybe(string(j.OriginID)),
 		CancelRequested: j.CancelRequested, KillConfirmed: j.KillConfirmed(),
 	}
-	if s.Command == "" {
-		s.Command = j.Command.Text()
+	switch j.Command.Kind {
+	case domain.KindShellLine:
+		s.Command = j.Command.Line
+	case domain.KindScript:
+		s.Command = j.Command.Shell
 	}
-	if j.Exit != nil {
-		s.ExitCode, s.Signal = &j.Exit.Code, maybe(j.Exit.Signal)
+	if e := j.Exit; e != nil {
+		s.ExitStatus, s.Signal = &e.Code, maybe(e.Signal)
+		if e.Signal == "" {
+			s.ExitCode = &e.Code
+		}
 	}
 	if d, ok := ran(j); ok {
 		s.Duration = &d
 	}
-	if j.Receipt != nil {
-		for _, p := range j.Receipt.Left {
-			s.Left = append(s.Left, leftShape(p))
+	if r := j.Receipt; r != nil {
+		s.Receipt = &receiptShape{Confirmed: r.Confirmed, Way: r.Way, Ended: r.Ended, Took: r.Took, Left: []leftShape{}}
+		for _, p := range r.Left {
+			s.Receipt.Left = append(s.Receipt.Left, leftShape(p))
 		}
 	}
 	return s
@@ -119,10 +139,10 @@ func wholeJob(d ports.JobDetail) jobShape {
 }
 
 type paginationShape struct {
-	Limit      int    `json:"limit"`
-	Total      int64  `json:"total"`
-	HasNext    bool   `json:"has_next"`
-	NextCursor string `json:"next_cursor"`
+	Limit      int     `json:"limit"`
+	Total      int64   `json:"total"`
+	HasNext    bool    `json:"has_next"`
+	NextCursor *string `json:"next_cursor"`
 }
 
 type jobsShape struct {
@@ -131,7 +151,7 @@ type jobsShape struct {
 }
 
 func jobsInList(page ports.JobPage, limit int) jobsShape {
-	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationShape{limit, page.Total, page.Next != "", page.Next}}
+	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationShape{limit, page.Total, page.Next != "", maybe(page.Next)}}
 	for _, d := range page.Jobs {
 		s.Jobs = append(s.Jobs, jobInList(d))
 	}
@@ -139,8 +159,8 @@ func jobsInList(page ports.JobPage, limit int) jobsShape {
 }
 
 type hostKeyShape struct {
-	Fingerprint string     `json:"fingerprint"`
-	Type        string     `json:"type,omitempty"`
+	Fingerprint *string    `json:"fingerprint"`
+	Type        *string    `json:"type"`
 	PinnedAt    *time.Time `json:"pinned_at"`
 	State       string     `json:"state"`
 }
@@ -157,15 +177,25 @@ type serverShape struct {
 	HostKey          hostKeyShape         `json:"host_key"`
 	HostKeyPolicy    domain.HostKeyPolicy `json:"host_key_policy"`
 	MaxSessions      int                  `json:"max_sessions"`
-	Status           string               `json:"status"`
-	StatusMessage    string               `json:"status_message,omitempty"`
-	CheckedAt        *time.Time           `json:"checked_at"`
 	HasPassword      bool                 `json:"has_password"`
-	KeyFingerprint   string               `json:"key_fingerprint,omitempty"`
-	KeyType          string               `json:"key_type,omitempty"`
+	HasCredential    bool                 `json:"has_credential"`
 	CredentialNeeded bool                 `json:"credential_needed"`
+	KeyFingerprint   *string              `json:"key_fingerprint"`
+	KeyType          *string              `json:"key_type"`
+	Mode             *string              `json:"mode"`
+	ModeCause        *string              `json:"mode_cause"`
+	Status           string               `json:"status"`
+	LastCheck        *checkShape          `json:"last_check"`
 	CreatedAt        *time.Time           `json:"created_at"`
 	UpdatedAt        *time.Time           `json:"updated_at"`
+}
+
+// checkShape is the outcome of the last connection test.
+type checkShape struct {
+	Connected bool      `json:"connected"`
+	Message   string    `json:"message"`
+	LatencyMS float64   `json:"latency_ms"`
+	CheckedAt time.Time `json:"checked_at"`
 }
 
 type serversShape struct {
@@ -178,14 +208,15 @@ func serverOf(s domain.Server) serverShape {
 		Tags: append([]string{}, s.Tags...), HostKey: hostKeyOf(s.HostKey), HostKeyPolicy: s.HostKeyPolicy, MaxSessions: s.MaxSessions,
 		Status:           checkStatus(s.LastCheck),
 		HasPassword:      s.Auth == domain.AuthPassword && s.HasCredential,
-		CredentialNeeded: s.CredentialNeeded,
-		CreatedAt:        maybeTime(s.CreatedAt), UpdatedAt: maybeTime(s.UpdatedAt),
+		HasCredential:    s.HasCredential,
+		CredentialNeeded: s.CredentialNeeded, Mode: maybe(string(s.Mode)), ModeCause: maybe(s.ModeCause),
+		CreatedAt: maybeTime(s.CreatedAt), UpdatedAt: maybeTime(s.UpdatedAt),
 	}
 	if s.Key != nil {
-		v.KeyFingerprint, v.KeyType = s.Key.Fingerprint, s.Key.Type
+		v.KeyFingerprint, v.KeyType = maybe(s.Key.Fingerprint), maybe(s.Key.Type)
 	}
-	if s.LastCheck != nil {
-		v.StatusMessage, v.CheckedAt = s.LastCheck.Message, maybeTime(s.LastCheck.At)
+	if c := s.LastCheck; c != nil {
+		v.LastCheck = &checkShape{Connected: c.Connected, Message: c.Message, LatencyMS: millis(c.Latency), CheckedAt: c.At.UTC()}
 	}
 	return v
 }
@@ -202,7 +233,7 @@ func hostKeyOf(k *domain.HostKey) hostKeyShape {
 	if k == nil {
 		return hostKeyShape{State: "unknown"}
 	}
-	return hostKeyShape{Fingerprint: k.Fingerprint, Type: k.Type, PinnedAt: maybeTime(k.PinnedAt), State: "pinned"}
+	return hostKeyShape{Fingerprint: maybe(k.Fingerprint), Type: maybe(k.Type), PinnedAt: maybeTime(k.PinnedAt), State: "pinned"}
 }
 
 func checkStatus(c *domain.Check) string {
@@ -220,30 +251,42 @@ type testShape struct {
 	Server    string          `json:"server"`
 	Status    string          `json:"status"`
 	Message   string          `json:"message"`
-	Step      ports.TestStep  `json:"step,omitempty"`
-	Code      domain.Reason   `json:"code,omitempty"`
+	Step      *string         `json:"step"`
+	Reason    *string         `json:"reason"`
 	LatencyMS float64         `json:"latency_ms"`
-	HostKey   hostKeyShape    `json:"host_key"`
-	Mode      domain.Mode     `json:"mode,omitempty"`
-	ModeCause string          `json:"mode_cause,omitempty"`
+	HostKey   *seenShape      `json:"host_key"`
+	Mode      *string         `json:"mode"`
+	ModeCause *string         `json:"mode_cause"`
+}
+
+// seenShape is a host key as a server showed it, and whether it is the confirmed one: pinned, unknown or changed.
+type seenShape struct {
+	Fingerprint string `json:"fingerprint"`
+	Type        string `json:"type"`
+	State       string `json:"state"`
 }
 
 func testOf(s domain.Server, r ports.TestReport) testShape {
 	v := testShape{
-		ServerID: s.ID, Server: s.Name, Status: "connection_successful", Message: r.Message, Step: r.Step, Code: r.Reason,
-		LatencyMS: float64(r.Latency.Microseconds()) / 1000, HostKey: hostKeyOf(r.Seen), Mode: r.Mode, ModeCause: r.Cause,
+		ServerID: s.ID, Server: s.Name, Status: "connection_successful", Message: r.Message, Step: maybe(string(r.Step)),
+		Reason: maybe(string(r.Reason)), LatencyMS: millis(r.Latency), Mode: maybe(string(r.Mode)), ModeCause: maybe(r.Cause),
 	}
 	if !r.OK {
 		v.Status = "connection_failed"
 	}
-	if r.Seen != nil && (s.HostKey == nil || s.HostKey.Fingerprint != r.Seen.Fingerprint) {
-		v.HostKey.State = "unknown"
-		if s.HostKey != nil {
+	if k := r.Seen; k != nil {
+		v.HostKey = &seenShape{Fingerprint: k.Fingerprint, Type: k.Type, State: "pinned"}
+		switch {
+		case s.HostKey != nil && s.HostKey.Fingerprint != k.Fingerprint:
 			v.HostKey.State = "changed"
+		case s.HostKey == nil && (!r.OK || s.HostKeyPolicy != domain.HostKeyAcceptNew):
+			v.HostKey.State = "unknown"
 		}
 	}
 	return v
 }
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 type chunkShape struct {
 	Seq     domain.Seq `json:"seq"`
@@ -252,6 +295,15 @@ type chunkShape struct {
 	Offset  int64      `json:"offset"`
 	Time    time.Time  `json:"time"`
 	Text    string     `json:"text"`
+	Base64  []byte     `json:"base64,omitempty"` // the bytes, where they are not valid UTF-8
+}
+
+func chunkOf(c domain.Chunk) chunkShape {
+	s := chunkShape{Seq: c.Seq, Attempt: c.Attempt, Stream: c.Stream.String(), Offset: c.Offset, Time: c.At.UTC(), Text: string(c.Data)}
+	if !utf8.Valid(c.Data) {
+		s.Base64 = c.Data
+	}
+	return s
 }
 
 // ran returns how long the command of a finished job ran.

@@ -110,15 +110,16 @@ func (a *app) askSecret(ctx context.Context, prompt, what, flag string) (domain.
 	if !a.tty.in {
 		return domain.Secret{}, usage("there is no terminal to ask for the %s; give it on stdin with %s", what, flag)
 	}
-	before, err := term.GetState(a.tty.inFD)
+	// Raw before the prompt: who types at its first sight must not see it. ReadPassword then sets what it needs itself.
+	before, err := term.MakeRaw(a.tty.inFD)
 	if err != nil {
-		return domain.Secret{}, domain.Internal("reading the terminal's state", err)
+		return domain.Secret{}, domain.Internal("turning the terminal's echo off", err)
 	}
 	_, _ = io.WriteString(a.Stderr, screen.Line(prompt)+": ")
 	text, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(a.tty.inFD) })
+	_ = term.Restore(a.tty.inFD, before) // also when interrupted, or the user's shell would go on without echo
 	_, _ = io.WriteString(a.Stderr, "\n")
 	if err != nil {
-		_ = term.Restore(a.tty.inFD, before) // or the user's shell would go on without echo
 		return domain.Secret{}, err
 	}
 	if len(text) == 0 {

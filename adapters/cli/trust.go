@@ -9,6 +9,9 @@ import (
 	"github.com/heysubinoy/remora/domain"
 )
 
+// codeHostKeyUnseen says that a server could not be asked for its key.
+const codeHostKeyUnseen = "host_key_unseen"
+
 func (a *app) serversTrustCommand() *cobra.Command {
 	var fingerprint string
 	c := &cobra.Command{
@@ -68,7 +71,7 @@ func (a *app) confirmKey(ctx context.Context, s Services, server domain.Server) 
 	}
 	seen := report.Seen
 	if seen == nil {
-		return "", &domain.Error{Kind: domain.KindUnavailable, Code: "host_key_unseen",
+		return "", &domain.Error{Kind: domain.KindUnavailable, Code: codeHostKeyUnseen,
 			Message: server.Name + " showed no host key: " + report.Message}
 	}
 	if server.HostKey != nil && server.HostKey.Fingerprint == seen.Fingerprint {

@@ -22,7 +22,10 @@ type Options struct {
 	SegmentBytes int64 // a segment is closed once it is larger; default 32 MiB
 }
 
-const defaultSegmentBytes = 32 << 20
+const (
+	defaultSegmentBytes = 32 << 20
+	compactSegments     = 4 // so many are worth a compaction: it writes all that is still there once more
+)
 
 // ErrClosed says that the journal was closed.
 var ErrClosed = errors.New("the journal is closed")
@@ -52,6 +55,7 @@ type Journal struct {
 	file *os.File
 	size int64
 	mark *mark
+	sync func(*os.File) error
 
 	// of the files; under mu
 	active        uint64 // first number of the segment that is written to
@@ -83,7 +87,8 @@ func Open(dir string, options Options, state State) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{dir: dir, options: options, lock: held, open: newBatch(), failed: make(chan struct{}), due: make(chan struct{}, 1)}
+	j := &Journal{dir: dir, options: options, lock: held, open: newBatch(), failed: make(chan struct{}), due: make(chan struct{}, 1),
+		sync: syncData}
 	if err := j.load(state); err != nil {
 		if j.file != nil {
 			_ = j.file.Close()
@@ -297,7 +302,7 @@ func (j *Journal) write(buf []byte, last uint64) error {
 	if err != nil {
 		return fmt.Errorf("write the log: %w", err)
 	}
-	if err := syncData(j.file); err != nil {
+	if err := j.sync(j.file); err != nil {
 		return fmt.Errorf("sync the log: %w", err)
 	}
 	return j.mark.set(last)
@@ -316,7 +321,7 @@ func (j *Journal) rotate() error {
 	}
 	_ = full.Close() // synced before
 	j.closedBytes += size
-	if j.closedBytes >= max(j.options.SegmentBytes, j.snapshotBytes) {
+	if j.closedBytes >= max(compactSegments*j.options.SegmentBytes, 2*j.snapshotBytes) {
 		select {
 		case j.due <- struct{}{}:
 		default:

@@ -1,0 +1,60 @@
+# "make" lists the targets. Whatever is longer than two lines lives in .ci/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD := go build -trimpath -ldflags "-s -w -X github.com/heysubinoy/remora/bootstrap.Version=$(VERSION)"
+PROGRAMS := bin/remora bin/remora-api bin/remora-worker bin/remora-queue bin/remora-client
+FUZZTIME ?= 10s
+
+.PHONY: help need build run test race contract fuzz golden lint bench e2e check fmt clean $(PROGRAMS)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+need:
+	@.ci/need.sh
+
+build: $(PROGRAMS) ## build the five programs into bin/
+
+bin/remora: need
+	$(BUILD) -o $@ ./cmd/remora
+
+bin/remora-api bin/remora-worker bin/remora-queue bin/remora-client: bin/remora-%: need
+	$(BUILD) -o $@ ./cmd/$*
+
+run: build ## build, then start everything in one process with three demo servers
+	bin/remora up --demo
+
+test: ## install what the tests need where that is allowed, run all of them, say what was skipped and why
+	@.ci/test.sh
+
+race: need ## every test under the race detector
+	go test -race ./...
+
+contract: need ## the contract suites on every adapter
+	go test -count=1 ./adapters/...
+
+fuzz: need ## every fuzz target for FUZZTIME (10s)
+	@.ci/fuzz.sh $(FUZZTIME)
+
+golden: need ## write the golden files anew; look at the difference before you commit it
+	go test ./test/golden/... -update
+
+lint: need ## gofmt, go vet and golangci-lint
+	@.ci/lint.sh
+
+bench: build ## jobs per second and latency, beside a floor without Remora
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./test/bench/...
+
+e2e: build ## the built programs against real servers
+	go test -count=1 -timeout 20m ./test/e2e/...
+
+check: lint test ## all that must hold before a change is sent
+
+fmt: ## format the Go files
+	gofmt -w $$(git ls-files '*.go')
+
+clean: ## remove what was built; data/ stays
+	rm -rf bin

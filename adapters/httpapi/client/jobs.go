@@ -1,0 +1,89 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/heysubinoy/remora/adapters/httpapi/wire"
+	"github.com/heysubinoy/remora/domain"
+	"github.com/heysubinoy/remora/ports"
+)
+
+// Jobs is ports.Jobs over HTTP.
+type Jobs struct{ *conn }
+
+var _ ports.Jobs = (*Jobs)(nil)
+
+// Submit implements ports.Jobs.
+func (c *Jobs) Submit(ctx context.Context, s ports.Submission) (ports.JobDetail, error) {
+	if s.Script != "" && (s.Command != "" || s.Argv != nil) {
+		return ports.JobDetail{}, domain.Invalid("command", "a command and a script are both given; give one of them")
+	}
+	body, script := wire.SubmissionOf(s)
+	k := call{method: http.MethodPost, path: "jobs", body: body, header: http.Header{}}
+	if script {
+		k.path = "jobs/script"
+	}
+	if s.IdempotencyKey != "" {
+		if strings.ContainsFunc(s.IdempotencyKey, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+			return ports.JobDetail{}, domain.Invalid("idempotency_key", "Idempotency-Key must be 1 to 255 printable ASCII characters")
+		}
+		k.header.Set("Idempotency-Key", s.IdempotencyKey)
+	}
+	var job wire.Job
+	err := c.do(ctx, k, &job)
+	return job.Detail(), err
+}
+
+// Get implements ports.Jobs.
+func (c *Jobs) Get(ctx context.Context, id domain.JobID) (ports.JobDetail, error) {
+	if !wire.IsID(string(id)) {
+		return ports.JobDetail{}, unknownJob(id)
+	}
+	var job wire.Job
+	err := c.do(ctx, call{method: http.MethodGet, path: "jobs/" + string(id)}, &job)
+	return job.Detail(), err
+}
+
+// List implements ports.Jobs.
+func (c *Jobs) List(ctx context.Context, q ports.JobQuery) (ports.JobPage, error) {
+	v := url.Values{"limit": {strconv.Itoa(q.Limit)}}
+	set := func(name, value string) {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	set("server_id", string(q.ServerID))
+	set("search", q.Search)
+	set("sort_by", string(q.Sort))
+	set("cursor", q.Cursor)
+	if q.Page != 0 {
+		v.Set("page", strconv.Itoa(q.Page))
+	}
+	if q.Asc {
+		v.Set("sort_order", "asc")
+	}
+	if len(q.Statuses) > 0 {
+		words := make([]string, len(q.Statuses))
+		for i, s := range q.Statuses {
+			words[i] = string(s)
+		}
+		v.Set("status", strings.Join(words, ","))
+	}
+	var list wire.JobList
+	err := c.do(ctx, call{method: http.MethodGet, path: "jobs", query: v}, &list)
+	return list.Page(), err
+}
+
+// Cancel implements ports.Jobs.
+func (c *Jobs) Cancel(ctx context.Context, id domain.JobID) (ports.JobDetail, error) {
+	if !wire.IsID(string(id)) {
+		return ports.JobDetail{}, unknownJob(id)
+	}
+	var answer wire.Canceled
+	err := c.do(ctx, call{method: http.MethodPost, path: "jobs/" + string(id) + "/cancel"}, &answer)
+	return answer.Job.Detail(), err
+}

@@ -1,0 +1,139 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/heysubinoy/remora/adapters/httpapi/wire"
+	"github.com/heysubinoy/remora/domain"
+	"github.com/heysubinoy/remora/ports"
+)
+
+func (s *Server) submitJob(c echo.Context) error {
+	var b wire.SubmitJob
+	if err := bind(c, &b, maxBody); err != nil {
+		return err
+	}
+	sub, err := b.Submission()
+	return s.submit(c, sub, err)
+}
+
+func (s *Server) submitScript(c echo.Context) error {
+	var b wire.SubmitScript
+	if err := bind(c, &b, maxScriptBody); err != nil {
+		return err
+	}
+	sub, err := b.Submission()
+	return s.submit(c, sub, err)
+}
+
+func (s *Server) submit(c echo.Context, sub ports.Submission, err error) error {
+	if err != nil {
+		return err
+	}
+	if err := params(c).err; err != nil {
+		return err
+	}
+	if sub.IdempotencyKey, err = idempotencyKey(c); err != nil {
+		return err
+	}
+	d, err := s.cfg.Jobs.Submit(c.Request().Context(), sub)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Location", api+"/jobs/"+string(d.Job.ID))
+	return s.json(c, http.StatusCreated, wire.JobWithTexts(d))
+}
+
+func (s *Server) getJob(c echo.Context) error {
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	if err := params(c).err; err != nil {
+		return err
+	}
+	d, err := s.cfg.Jobs.Get(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	return s.resource(c, wire.JobWithTexts(d))
+}
+
+// cancelJob answers 200 when the job is canceled now, and 202 while its processes are being ended.
+func (s *Server) cancelJob(c echo.Context) error {
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	if err := params(c).err; err != nil {
+		return err
+	}
+	if err := bindNothing(c); err != nil {
+		return err
+	}
+	d, err := s.cfg.Jobs.Cancel(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	status, message := http.StatusAccepted, "the job's processes are being ended"
+	if d.Job.Status.Final() {
+		status, message = http.StatusOK, "the job is "+string(d.Job.Status)
+	}
+	return s.json(c, status, wire.Canceled{Message: message, Job: wire.JobWithTexts(d)})
+}
+
+func (s *Server) listJobs(c echo.Context) error {
+	q, filters, err := jobQuery(c)
+	if err != nil {
+		return err
+	}
+	page, err := s.cfg.Jobs.List(c.Request().Context(), q)
+	if err != nil {
+		return err
+	}
+	return s.resource(c, wire.JobListOf(page, q, filters))
+}
+
+const defaultLimit = 20
+
+func jobQuery(c echo.Context) (ports.JobQuery, wire.Filters, error) {
+	p := params(c, "page", "limit", "cursor", "status", "server_id", "search", "sort_by", "sort_order")
+	q := ports.JobQuery{
+		ServerID: domain.ServerID(p.text("server_id")), Search: p.text("search"), Sort: ports.SortField(p.text("sort_by")),
+		Asc:    p.oneOf("sort_order", "desc", "asc") == "asc",
+		Limit:  int(p.number("limit", 1, 100, defaultLimit)),
+		Cursor: p.text("cursor"),
+	}
+	if q.Sort == "" {
+		if p.has("sort_by") {
+			p.fail(domain.Invalid("sort_by", "sort_by is empty; name a field to sort by"))
+		}
+		q.Sort = ports.SortCreated
+	}
+	for status := range strings.SplitSeq(p.text("status"), ",") {
+		if status = strings.TrimSpace(status); status != "" {
+			q.Statuses = append(q.Statuses, domain.Status(status))
+		} else if p.has("status") {
+			p.fail(domain.Invalid("status", "status is empty; give one or several with commas: queued, running, completed, failed, canceled"))
+		}
+	}
+	if q.ServerID != "" && !wire.IsID(string(q.ServerID)) {
+		p.fail(domain.Invalid("server_id", "server_id is not an id"))
+	}
+	switch {
+	case q.Cursor == "":
+		q.Page = int(p.number("page", 1, 1<<31, 1))
+	case p.has("page"):
+		p.fail(domain.Invalid("page", "page and cursor are both given; give one of them"))
+	}
+	order := "desc"
+	if q.Asc {
+		order = "asc"
+	}
+	return q, wire.Filters{
+		Status: p.text("status"), ServerID: string(q.ServerID), Search: q.Search, SortBy: string(q.Sort), SortOrder: order,
+	}, p.err
+}

@@ -1,0 +1,35 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/heysubinoy/remora/adapters/httpapi/wire"
+)
+
+// getHealth says what is there. Why something is away is for the log: anybody may ask.
+func (s *Server) getHealth(c echo.Context) error {
+	h := s.cfg.System.Health(c.Request().Context())
+	status := http.StatusOK
+	if !h.Healthy() {
+		status = http.StatusServiceUnavailable
+		s.log.Warn("the API is degraded", "database", h.Database, "queue", h.Queue, "request_id", requestID(c))
+	}
+	return s.json(c, status, wire.HealthOf(h, s.cfg.Version))
+}
+
+// getLive says that the process answers.
+func (s *Server) getLive(c echo.Context) error {
+	return s.json(c, http.StatusOK, wire.Probe{Status: "alive"})
+}
+
+// getReady says whether requests should be sent here: the database is there and the server is not stopping. A queue that
+// is away delays jobs, but they are taken.
+func (s *Server) getReady(c echo.Context) error {
+	h := s.cfg.System.Health(c.Request().Context())
+	if h.Database != nil || s.stopping.Err() != nil {
+		return s.json(c, http.StatusServiceUnavailable, wire.Probe{Status: "not_ready"})
+	}
+	return s.json(c, http.StatusOK, wire.Probe{Status: "ready"})
+}

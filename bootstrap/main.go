@@ -1,0 +1,213 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/heysubinoy/remora/adapters/cli"
+	"github.com/heysubinoy/remora/adapters/httpapi/client"
+	"github.com/heysubinoy/remora/adapters/netqueue"
+	"github.com/heysubinoy/remora/application"
+	"github.com/heysubinoy/remora/domain"
+)
+
+// Main runs one of the programs (remora, remora-api, remora-worker, remora-queue, remora-client) and returns its exit code.
+func Main(program string, args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cfg := cliConfig()
+	switch program {
+	case "remora-client":
+		return cli.ClientMain(ctx, cfg, args)
+	case "remora-api", "remora-worker", "remora-queue":
+		return cli.Main(ctx, cfg, append([]string{program[len("remora-"):]}, args...))
+	}
+	return cli.Main(ctx, cfg, args)
+}
+
+func cliConfig() cli.Config {
+	return cli.Config{
+		Version: Version, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
+		Connect: connect,
+		Up:      up,
+		API: func(ctx context.Context) error {
+			return apart(ctx, func(ctx context.Context, cfg Config, log *slog.Logger) (*Program, error) {
+				s, err := cfg.secrets(Named)
+				if err != nil {
+					return nil, err
+				}
+				return NewAPI(ctx, cfg, s, log)
+			})
+		},
+		Worker: func(ctx context.Context) error {
+			return apart(ctx, func(ctx context.Context, cfg Config, log *slog.Logger) (*Program, error) {
+				s, err := cfg.secrets(Named)
+				if err != nil {
+					return nil, err
+				}
+				return NewWorker(ctx, cfg, s, log)
+			})
+		},
+		Queue: func(ctx context.Context) error {
+			return apart(ctx, func(_ context.Context, cfg Config, log *slog.Logger) (*Program, error) {
+				s, err := cfg.queueSecrets(Named)
+				if err != nil {
+					return nil, err
+				}
+				return NewQueue(cfg, s, log)
+			})
+		},
+		RepairQueue: repairQueue,
+	}
+}
+
+func connect(_ context.Context, url string, token domain.Secret) (cli.Services, error) {
+	c, err := client.New(client.Config{URL: url, Token: token, UserAgent: "remora/" + Version})
+	if err != nil {
+		return cli.Services{}, err
+	}
+	return cli.Services{Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, System: c.System}, nil
+}
+
+// apart runs one service as a process of its own, until ctx is done.
+func apart(ctx context.Context, put func(context.Context, Config, *slog.Logger) (*Program, error)) error {
+	cfg, err := Load(os.Getenv)
+	if err != nil {
+		return err
+	}
+	log := NewLogger(cfg, os.Stderr)
+	p, err := put(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return p.Run(ctx)
+}
+
+// up runs everything in one process, until ctx is done.
+func up(ctx context.Context, o cli.UpOptions) error {
+	cfg, err := Load(os.Getenv)
+	if err != nil {
+		return err
+	}
+	log := NewLogger(cfg, os.Stderr)
+	s, err := cfg.secrets(Made)
+	if err != nil {
+		return err
+	}
+	p, err := NewAllInOne(ctx, cfg, s, log)
+	if err != nil {
+		return err
+	}
+	if o.Demo {
+		p.addDemo(cfg, log)
+	} else {
+		p.announce(cfg)
+	}
+	return p.Run(ctx)
+}
+
+// NewAllInOne puts queue, API and worker together in one process. Queue and API listen when it returns.
+func NewAllInOne(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*AllInOne, error) {
+	p := new(AllInOne)
+	err := p.addQueue(cfg, s, log)
+	var f *foundation
+	if err == nil {
+		f, err = p.lay(ctx, cfg, s, log)
+	}
+	if err == nil {
+		err = p.addAPI(ctx, cfg, f, log)
+	}
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	p.addCaretakers(cfg, f, log)
+	p.addWorker(cfg, f, log)
+	p.foundation = f
+	return p, nil
+}
+
+// AllInOne is everything in one process.
+type AllInOne struct {
+	Program
+	*foundation
+}
+
+// announce tells the visitor where to go.
+func (p *AllInOne) announce(cfg Config) {
+	fmt.Fprintf(os.Stderr, "\nRemora is up at %s — the admin token is in %s\n", p.URL(), cfg.AdminTokenFile())
+}
+
+func (p *AllInOne) addDemo(cfg Config, log *slog.Logger) {
+	d := &demo{
+		jobs: p.foundation.jobs(cfg), servers: p.servers, access: p.servers, dir: filepath.Join(cfg.DataDir, "demo"),
+		log: log.With("part", "demo"),
+	}
+	d.first = func(ctx context.Context) error {
+		config := cliConfig()
+		config.Stdin = strings.NewReader(demoScript)
+		token, _, err := cfg.AdminToken()
+		if err != nil {
+			return err
+		}
+		config.Getenv = func(name string) string {
+			switch name {
+			case "REMORA_URL":
+				return p.URL()
+			case "REMORA_TOKEN":
+				return token.Reveal()
+			}
+			return os.Getenv(name)
+		}
+		fmt.Fprintf(os.Stderr, "\nThe first job, on three demo servers (as \"remora run --tag %s --script …\" does it):\n\n", demoTag)
+		if code := cli.Main(ctx, config, []string{"run", "--tag", demoTag, "--script", "-"}); code != 0 && ctx.Err() == nil {
+			return domain.Internal(fmt.Sprintf("the demo's first job ended with exit code %d", code), nil)
+		}
+		return nil
+	}
+	d.ready = func() { p.announce(cfg) }
+	p.runs("demo", d.run)
+}
+
+// secrets returns what API and worker need; Made makes what is missing.
+func (c Config) secrets(o Origin) (Secrets, error) {
+	s, err := c.queueSecrets(o)
+	if err != nil {
+		return Secrets{}, err
+	}
+	s.Vault, err = c.Vault(o)
+	return s, err
+}
+
+// queueSecrets returns what the queue needs.
+func (c Config) queueSecrets(o Origin) (Secrets, error) {
+	token, err := c.QueueToken(o)
+	if err != nil {
+		return Secrets{}, err
+	}
+	tls, err := c.NetQueueTLS.config()
+	return Secrets{QueueToken: token, QueueTLS: tls}, err
+}
+
+// grantAdmin lets the holder of the first administrator's token in, and shows the token the one time it is made.
+func grantAdmin(ctx context.Context, cfg Config, tokens *application.Tokens) error {
+	token, made, err := cfg.AdminToken()
+	if err != nil {
+		return err
+	}
+	if made {
+		fmt.Fprintf(os.Stderr, "The admin token, shown this once and kept in %s:\n\n    %s\n\n", cfg.AdminTokenFile(), token.Reveal())
+	}
+	return tokens.Grant(ctx, domain.Principal{Name: "admin", Role: domain.RoleAdmin}, token)
+}
+
+func repairQueue(_ context.Context, dir string) (string, error) {
+	report, err := netqueue.Repair(dir)
+	return report.String(), err
+}

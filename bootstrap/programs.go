@@ -1,0 +1,169 @@
+package bootstrap
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"os"
+
+	"github.com/heysubinoy/remora/adapters/httpapi"
+	"github.com/heysubinoy/remora/adapters/netqueue"
+	"github.com/heysubinoy/remora/adapters/sqlstore"
+	"github.com/heysubinoy/remora/adapters/sshexec"
+	"github.com/heysubinoy/remora/adapters/system"
+	"github.com/heysubinoy/remora/adapters/vault"
+	"github.com/heysubinoy/remora/application"
+	"github.com/heysubinoy/remora/domain"
+	"github.com/heysubinoy/remora/ports"
+)
+
+// Secrets are what a program needs to know and nobody else may.
+type Secrets struct {
+	Vault      *vault.Vault
+	QueueToken domain.Secret
+	QueueTLS   *tls.Config
+}
+
+// Program is one of Remora's programs, put together and listening.
+type Program struct {
+	lifecycle
+	url string
+}
+
+// URL is where its API listens; empty for programs without one.
+func (p *Program) URL() string { return p.url }
+
+// Run runs the program until ctx is done. A clean stop returns nil.
+func (p *Program) Run(ctx context.Context) error { return p.run(ctx) }
+
+// foundation is what every program but the queue stands on.
+type foundation struct {
+	store    *sqlstore.Store
+	queue    *netqueue.Client
+	executor *sshexec.Executor
+	servers  *application.Servers
+	clock    system.Clock
+	entropy  system.Entropy
+}
+
+// NewQueue puts the queue broker together. It listens when it returns.
+func NewQueue(cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
+	p := new(Program)
+	return p, p.addQueue(cfg, s, log)
+}
+
+// NewAPI puts the API server together, with a dispatcher and a sweeper. It listens when it returns.
+func NewAPI(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
+	p := new(Program)
+	f, err := p.lay(ctx, cfg, s, log)
+	if err == nil {
+		err = p.addAPI(ctx, cfg, f, log)
+	}
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	p.addCaretakers(cfg, f, log)
+	return p, nil
+}
+
+// NewWorker puts a worker together, with a dispatcher and a sweeper.
+func NewWorker(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
+	p := new(Program)
+	f, err := p.lay(ctx, cfg, s, log)
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	p.addCaretakers(cfg, f, log)
+	p.addWorker(cfg, f, log)
+	return p, nil
+}
+
+// lay opens what the others stand on.
+func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*foundation, error) {
+	store, err := sqlstore.Open(ctx, cfg.DatabaseURL.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	p.closes("database", store.Close)
+	if err := store.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	queue := netqueue.NewClient(netqueue.ClientConfig{
+		Addr: cfg.NetQueueAddr, Queue: cfg.QueueName, Token: s.QueueToken, TLS: s.QueueTLS, Logger: log.With("part", "queue-client"),
+	})
+	p.closes("queue client", func() error {
+		queue.Close()
+		return nil
+	})
+	executor := sshexec.New(sshexec.Config{ConnectTimeout: cfg.SSHConnectionTimeout, Logger: log.With("part", "ssh")})
+	p.closes("ssh", executor.Close)
+	f := &foundation{store: store, queue: queue, executor: executor}
+	f.servers = &application.Servers{
+		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
+	}
+	return f, nil
+}
+
+func (p *Program) addQueue(cfg Config, s Secrets, log *slog.Logger) error {
+	server, err := netqueue.Open(netqueue.ServerConfig{
+		Addr: cfg.NetQueueAddr, Dir: cfg.NetQueueDir, Token: s.QueueToken, TLS: s.QueueTLS, Logger: log.With("part", "queue"),
+	})
+	if err != nil {
+		return err
+	}
+	p.runs("queue", server.Run)
+	return nil
+}
+
+func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *slog.Logger) error {
+	tokens := &application.Tokens{Repository: f.store.Tokens()}
+	if err := grantAdmin(ctx, cfg, tokens); err != nil {
+		return err
+	}
+	server, err := httpapi.Open(httpapi.Config{
+		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
+		Jobs: f.jobs(cfg), Output: f.output(), Servers: f.servers, Access: f.servers,
+		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
+		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
+	})
+	if err != nil {
+		return err
+	}
+	p.url = server.URL()
+	p.runs("api", server.Run)
+	return nil
+}
+
+func (f *foundation) jobs(cfg Config) ports.Jobs {
+	return &application.Jobs{
+		Repository: f.store.Jobs(), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue, Clock: f.clock, Entropy: f.entropy,
+		Rules: application.Rules{DefaultTimeout: cfg.SSHExecutionTimeout, AllowedShells: cfg.AllowedShells},
+	}
+}
+
+func (f *foundation) output() ports.Output {
+	return &application.Output{Jobs: f.store.Jobs(), Store: f.store.Output(), Signals: f.queue}
+}
+
+func (p *Program) addCaretakers(cfg Config, f *foundation, log *slog.Logger) {
+	p.runs("dispatcher", (&application.Dispatcher{
+		Backlog: f.store.Backlog(), Queue: f.queue, Name: cfg.QueueName, Signals: f.queue, Clock: f.clock, Log: log.With("part", "dispatcher"),
+	}).Run)
+	p.runs("sweeper", (&application.Sweeper{
+		Backlog: f.store.Backlog(), Signals: f.queue, Clock: f.clock, Log: log.With("part", "sweeper"),
+	}).Run)
+}
+
+func (p *Program) addWorker(cfg Config, f *foundation, log *slog.Logger) {
+	hostname, _ := os.Hostname()
+	p.runs("worker", (&application.Worker{
+		Jobs: f.store.Jobs(), Output: f.store.Output(), Workers: f.store.Workers(), Servers: f.servers, Queue: f.queue, Signals: f.queue,
+		Executor: f.executor, Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "worker"), Hostname: hostname, PID: os.Getpid(),
+		Settings: application.WorkerSettings{
+			Concurrency: cfg.WorkerConcurrency, FlushInterval: cfg.OutputFlushInterval, FlushBytes: cfg.OutputFlushBytes,
+			MaxOutput: cfg.MaxOutputSize, KillGrace: domain.KillGrace,
+		},
+	}).Run)
+}
