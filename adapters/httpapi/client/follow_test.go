@@ -90,12 +90,13 @@ func TestFollow_LosesAndRepeatsNothingAcrossCuts(t *testing.T) {
 	c.SetPauses(time.Millisecond, 10*time.Millisecond, time.Minute, time.Minute)
 	id := submit(t, w)
 	run := w.Begin(t)
-	const chunks = 400
+	const chunks, ahead = 400, 40
 	var want [chunks][]byte
-	begun := make(chan struct{})
+	// The command is never far ahead of its follower, so that every connection finds the job running.
+	room := make(chan struct{}, 2*chunks)
 	go func() {
-		<-begun
 		for i := range want {
+			<-room
 			data := make([]byte, random.IntN(900))
 			for j := range data {
 				data[j] = byte(random.Uint32())
@@ -112,11 +113,13 @@ func TestFollow_LosesAndRepeatsNothingAcrossCuts(t *testing.T) {
 		switch {
 		case e.Chunk != nil:
 			got = append(got, *e.Chunk)
+			room <- struct{}{}
 		case e.Complete:
 			last = e.Job
 		default:
-			if states = append(states, e.Job.State()); len(states) == 1 {
-				close(begun)
+			states = append(states, e.Job.State())
+			for range ahead {
+				room <- struct{}{}
 			}
 		}
 		return nil
