@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/heysubinoy/remora/adapters/httpapi"
+	"github.com/heysubinoy/remora/adapters/httpapi/client"
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
 	"github.com/heysubinoy/remora/test/fixture/drivingports"
@@ -88,10 +90,13 @@ func TestFollow_LosesAndRepeatsNothingAcrossCuts(t *testing.T) {
 	c.SetPauses(time.Millisecond, 10*time.Millisecond, time.Minute, time.Minute)
 	id := submit(t, w)
 	run := w.Begin(t)
-	const chunks = 400
+	const chunks, ahead = 400, 40
 	var want [chunks][]byte
+	// The command is never far ahead of its follower, so that every connection finds the job running.
+	room := make(chan struct{}, 2*chunks)
 	go func() {
 		for i := range want {
+			<-room
 			data := make([]byte, random.IntN(900))
 			for j := range data {
 				data[j] = byte(random.Uint32())
@@ -108,10 +113,14 @@ func TestFollow_LosesAndRepeatsNothingAcrossCuts(t *testing.T) {
 		switch {
 		case e.Chunk != nil:
 			got = append(got, *e.Chunk)
+			room <- struct{}{}
 		case e.Complete:
 			last = e.Job
 		default:
 			states = append(states, e.Job.State())
+			for range ahead {
+				room <- struct{}{}
+			}
 		}
 		return nil
 	}))
@@ -234,4 +243,43 @@ func TestFollow_TheContextEndsAPause(t *testing.T) {
 		return nil
 	})
 	require.ErrorIs(t, err, domain.ErrCanceled)
+}
+
+// BenchmarkFollow_Latency is the time from stored output to a follower's emit, through the API over loopback.
+func BenchmarkFollow_Latency(b *testing.B) {
+	w := drivingports.New()
+	s, err := httpapi.Open(httpapi.Config{
+		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
+	})
+	require.NoError(b, err)
+	ended := make(chan error, 2)
+	go func() { ended <- s.Run(b.Context()) }()
+	c, err := client.New(client.Config{URL: s.URL(), Token: domain.NewSecret(drivingports.Token)})
+	require.NoError(b, err)
+	good, _ := w.Ends()
+	server, err := w.Servers().Create(b.Context(), good)
+	require.NoError(b, err)
+	d, err := w.Jobs().Submit(b.Context(), ports.Submission{ServerID: server.ID, Command: "make"})
+	require.NoError(b, err)
+	run := w.Begin(new(testing.T))
+	seen := make(chan struct{}, 1)
+	go func() {
+		ended <- c.Output.Follow(b.Context(), d.Job.ID, 0, func(e ports.JobEvent) error {
+			if !e.Complete {
+				seen <- struct{}{}
+			}
+			return nil
+		})
+	}()
+	<-seen
+	line := []byte("a line of output, as long as lines are\n")
+	for b.Loop() {
+		run.Print(nil, domain.Stdout, line)
+		<-seen
+	}
+	run.Exit(new(testing.T), domain.Exit{})
+	require.NoError(b, <-ended)
+	require.NoError(b, s.Close())
+	require.NoError(b, <-ended)
+	c.Close()
 }
