@@ -71,8 +71,15 @@ func (j *journey) giveUp(results chan outcome, end context.CancelCauseFunc) {
 	if err != nil {
 		receipt = unreachable(err, 0)
 	}
-	end(errStopping)
-	<-results
+	r, came := j.awaitExit(results, receipt.Confirmed)
+	if !came {
+		end(errStopping)
+		r = <-results
+	}
+	if r.err == nil && receipt.Ended == 0 { // it had ended by itself
+		j.finish(r, &receipt)
+		return
+	}
 	j.finish(outcome{err: &domain.Failure{
 		Reason:  domain.ReasonLost,
 		Message: "the worker was stopped, and this server cannot keep a command running without its connection",

@@ -198,11 +198,11 @@ func (a *Servers) Trust(ctx context.Context, id domain.ServerID, fingerprint str
 // pin pins a key and saves. The first pin keeps the credential, sealed anew for it; another pin needs it anew.
 func (a *Servers) pin(s *domain.Server, sealed domain.Sealed, k domain.HostKey, save func(*domain.Sealed) error) error {
 	was := *s
-	if err := s.Pin(k); err != nil {
-		return err
-	}
 	if was.HostKey != nil && was.HostKey.Fingerprint == k.Fingerprint {
 		return nil
+	}
+	if err := s.Pin(k); err != nil {
+		return err
 	}
 	s.UpdatedAt = a.Clock.Now()
 	if was.HostKey != nil || sealed == nil {
@@ -243,15 +243,18 @@ func (a *Servers) Test(ctx context.Context, id domain.ServerID) (ports.TestRepor
 			return ports.TestReport{}, err
 		}
 	}
-	return report, a.keepCheck(ctx, id, report)
+	return report, a.keepCheck(ctx, s, report)
 }
 
-// keepCheck stores the outcome of a test, whatever else changed the server meanwhile.
-func (a *Servers) keepCheck(ctx context.Context, id domain.ServerID, r ports.TestReport) error {
+// keepCheck stores the outcome of a test, whatever else changed the server meanwhile; but of another address it tells nothing.
+func (a *Servers) keepCheck(ctx context.Context, tested *domain.Server, r ports.TestReport) error {
 	for {
-		s, _, err := a.Repository.Get(ctx, id)
+		s, _, err := a.Repository.Get(ctx, tested.ID)
 		if err != nil {
 			return err
+		}
+		if s.Hostname != tested.Hostname || s.Port != tested.Port || s.User != tested.User {
+			return nil
 		}
 		s.LastCheck = &domain.Check{Connected: r.OK, Message: r.Message, Latency: r.Latency.Truncate(time.Microsecond), At: a.Clock.Now()}
 		if r.OK {

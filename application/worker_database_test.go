@@ -67,24 +67,20 @@ func TestWorker_AnyAnswerMayBeLost(t *testing.T) {
 	}
 }
 
+// moody loses a third of all calls, and a third of all answers.
+func moody(seed, side uint64) func(string) fault {
+	random := rand.New(rand.NewPCG(seed, side))
+	return func(string) fault { return []fault{away, deaf, works}[random.IntN(3)] }
+}
+
 // TestWorker_ADatabaseThatComesAndGoes loses a third of all calls and of all answers, for a while.
 func TestWorker_ADatabaseThatComesAndGoes(t *testing.T) {
 	for seed := range uint64(30) {
 		t.Run(fmt.Sprintf("Seed%d", seed), func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				random := rand.New(rand.NewPCG(seed, 1))
-				moody := func(string) fault {
-					switch random.IntN(6) {
-					case 0, 1:
-						return away
-					case 2, 3:
-						return deaf
-					}
-					return works
-				}
 				one, two := &faults{}, &faults{}
-				one.set(moody)
-				two.set(moody)
+				one.set(moody(seed, 1))
+				two.set(moody(seed, 2))
 				w.workOver(one)
 				w.workOver(two)
 				s := w.server()

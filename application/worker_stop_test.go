@@ -170,3 +170,23 @@ func TestWorker_StopEndsAttachedJobsThatTakeTooLong(t *testing.T) {
 		require.Equal(t, "begin", stdout)
 	})
 }
+
+func TestWorker_StopKeepsTheExitOfAnAttachedJob(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		first := w.work(func(it *application.Worker) { it.Executor = lateAttached{late{w.machines}} })
+		id := w.submit(w.server(), memory.Sequence(memory.Sleeps(19*time.Second), memory.Exits(7)))
+		w.executing(id)
+		first.stop() // patience ends after 20 s, and the exit is heard of after 21 s
+		j := w.job(id)
+		require.Equal(t, domain.ReasonExitNonzero, j.Reason)
+		require.Equal(t, &domain.Exit{Code: 7}, j.Exit)
+		require.Zero(t, j.Receipt.Ended)
+	})
+}
+
+// lateAttached are servers whose connections are slow and the only thing that keeps a command running.
+type lateAttached struct{ late }
+
+func (l lateAttached) Start(ctx context.Context, t ports.Target, id domain.AttemptID, c domain.Command, sink ports.Sink) (domain.Exit, error) {
+	return l.late.Start(ctx, t, id, c, attachedSink{sink})
+}

@@ -175,13 +175,9 @@ func (w *world) submit(server domain.Server, program memory.Program) domain.JobI
 // add stores a job in a state, as if it had come there.
 func (w *world) add(to fixture.State, opts ...fixture.Option) *domain.Job {
 	w.t.Helper()
-	j := fixture.Job(w.t, fixture.Pending, opts...)
+	j := fixture.Job(w.t, to, opts...)
 	_, err := w.store.Jobs().Add(context.Background(), ports.Idempotency{}, j)
 	require.NoError(w.t, err)
-	if to != fixture.Pending {
-		fixture.Walk(w.t, j, to, opts...)
-		require.NoError(w.t, w.store.Jobs().Save(context.Background(), j))
-	}
 	return j
 }
 
