@@ -35,7 +35,7 @@ type outcome struct {
 	err  error
 }
 
-func newJourney(t *tenure, job *domain.Job, stop context.Context) *journey {
+func newJourney(stop context.Context, t *tenure, job *domain.Job) *journey {
 	return &journey{
 		tenure: t, job: job, stop: stop, epoch: job.Epoch, fresh: job.Phase == domain.PhaseClaimed, cancel: make(chan struct{}, 1), saving: make(chan struct{}, 1),
 		log: t.log.With("job_id", job.ID, "attempt", job.Attempt),

@@ -100,15 +100,15 @@ func (t *tenure) work(stop context.Context) {
 	defer t.lose(nil)
 	t.log.InfoContext(stop, "worker is ready", "concurrency", t.Settings.Concurrency)
 
-	taking, cancel := context.WithCancel(stop)
-	defer cancel()
-	context.AfterFunc(t.lease, cancel)
-	beating, quiet := context.WithCancel(t.lease)
+	taking, cancel := context.WithCancelCause(stop)
+	defer cancel(nil)
+	context.AfterFunc(t.lease, func() { cancel(errLeaseGone) })
+	beating, quiet := context.WithCancelCause(t.lease)
 	var heart sync.WaitGroup
 	heart.Go(func() { t.heartbeat(beating) })
 	t.take(taking, stop)
 	t.carrying.Wait()
-	quiet()
+	quiet(errStopping)
 	heart.Wait()
 	if t.lease.Err() == nil {
 		if err := t.Workers.Retire(t.lease, t.id); err != nil {
@@ -167,7 +167,7 @@ func (t *tenure) carry(stop context.Context, d domain.Delivery) {
 	if job == nil {
 		return
 	}
-	j := newJourney(t, job, stop)
+	j := newJourney(stop, t, job)
 	if !t.enter(j) {
 		return
 	}

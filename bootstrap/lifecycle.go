@@ -51,7 +51,7 @@ func (l *lifecycle) run(ctx context.Context) error {
 
 // begin starts a part and returns what ends it and waits for it.
 func begin(base context.Context, p part, failed context.CancelCauseFunc) func() error {
-	ctx, cancel := context.WithCancel(base)
+	ctx, cancel := context.WithCancelCause(base)
 	var ran sync.WaitGroup
 	var err error
 	if p.run != nil {
@@ -62,7 +62,7 @@ func begin(base context.Context, p part, failed context.CancelCauseFunc) func() 
 		})
 	}
 	return func() error {
-		cancel()
+		cancel(nil)
 		ran.Wait()
 		if p.end == nil {
 			return err

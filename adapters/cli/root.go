@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -214,6 +213,6 @@ func fixed(c *cobra.Command, flag string, values ...string) {
 // mustBeFlag stops a program whose own commands do not fit together.
 func mustBeFlag(flag string, err error) {
 	if err != nil {
-		panic(fmt.Sprintf("flag %s: %v", flag, err))
+		panic("cli: the flag " + flag + " is not one of its command: " + err.Error())
 	}
 }

@@ -105,6 +105,7 @@ func jobInList(d ports.JobDetail) jobShape {
 		s.Command = j.Command.Line
 	case domain.KindScript:
 		s.Command = j.Command.Shell
+	case domain.KindArgv: // argv says it
 	}
 	if e := j.Exit; e != nil {
 		s.ExitStatus, s.Signal = &e.Code, maybe(e.Signal)

@@ -47,7 +47,7 @@ type Client struct {
 	session *session // nil while there is none
 	attempt *attempt // the one that goes on, or is next
 	stop    context.Context
-	end     context.CancelFunc
+	end     context.CancelCauseFunc
 	done    sync.WaitGroup
 }
 
@@ -74,7 +74,7 @@ func NewClient(config ClientConfig) *Client {
 	}
 	c := &Client{config: config, log: config.Logger.With("addr", config.Addr), attempt: &attempt{done: make(chan struct{})}}
 	c.subs = newSubscriptions(c)
-	c.stop, c.end = context.WithCancel(context.Background())
+	c.stop, c.end = context.WithCancelCause(context.Background())
 	return c
 }
 
@@ -84,7 +84,7 @@ func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	c.end()
+	c.end(nil)
 	c.done.Wait()
 }
 

@@ -56,7 +56,7 @@ func (g *group) write(ctx context.Context, fn func(c *conn) error) error {
 		<-w.ready
 	}
 	if w.panic != nil {
-		panic(w.panic)
+		panic(w.panic) //nolint:forbidigo // it is the writer's own panic, raised where the writer stands
 	}
 	return w.err
 }

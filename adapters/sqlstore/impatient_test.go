@@ -13,10 +13,10 @@ import (
 func TestImpatient_ReadEndsAfterSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
-		defer theirs.Close() //nolint:errcheck // a pipe
+		defer theirs.Close()
 		c := &impatient{Conn: ours, silence: silence}
 		time.Sleep(time.Hour) // synctest's clock: idle for however long, a connection is fine
-		go theirs.Write([]byte("x"))
+		go func() { _, _ = theirs.Write([]byte("x")) }()
 		_, err := c.Read(make([]byte, 1))
 		require.NoError(t, err)
 		began := time.Now()
@@ -29,7 +29,7 @@ func TestImpatient_ReadEndsAfterSilence(t *testing.T) {
 func TestImpatient_GivesUpAfterAGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
-		defer theirs.Close() //nolint:errcheck // a pipe
+		defer theirs.Close()
 		c := &impatient{Conn: ours, silence: silence}
 		d := &dialer{}
 		d.first.Store(c)

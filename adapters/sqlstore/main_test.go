@@ -41,7 +41,7 @@ func child(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close() //nolint:errcheck // the process ends here
+	defer s.Close() // the process ends here
 	if err := s.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrating: %w", err)
 	}

@@ -100,8 +100,7 @@ func Start(c Config) (*Server, error) {
 		s.ownHome = true
 	}
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		s.removeHome()
-		return nil, err
+		return nil, errors.Join(err, s.removeHome())
 	}
 	s.wg.Go(s.accept)
 	return s, nil

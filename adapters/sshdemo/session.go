@@ -176,7 +176,7 @@ func (s *Server) endProcesses() int {
 		for _, pid := range found {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		time.Sleep(5 * time.Millisecond) // the kernel takes a moment to take them down
+		time.Sleep(5 * time.Millisecond) //nolint:forbidigo // the kernel takes a moment to take them down, and tells nobody
 	}
 	return len(found)
 }

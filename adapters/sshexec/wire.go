@@ -32,7 +32,7 @@ func (w *wire) Read(b []byte) (int, error) {
 		w.broken.Store(true)
 		_ = w.Close()
 		if w.opening.Load() > 0 {
-			time.Sleep(settle)
+			time.Sleep(settle) //nolint:forbidigo // x/crypto tells nobody when it has asked
 		}
 		return n, err
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/heysubinoy/remora/test/harness/house"
 	"github.com/heysubinoy/remora/test/harness/pgtest"
 	"github.com/heysubinoy/remora/test/harness/sshd"
+	"github.com/heysubinoy/remora/test/harness/wait"
 )
 
 const (
@@ -109,14 +110,13 @@ func throughHouse(b *testing.B, h *house.House, jobs int) (submitted, all time.D
 	close(work)
 	clients.Wait()
 	submitted = time.Since(began)
-	for {
+	wait.Within(b, 5*time.Minute, func() error {
 		page, err := h.Jobs().List(b.Context(), ports.JobQuery{Limit: 1, Statuses: []domain.Status{domain.StatusQueued, domain.StatusRunning}})
-		require.NoError(b, err)
-		if page.Total == 0 {
-			break
+		if err == nil && page.Total > 0 {
+			err = fmt.Errorf("%d jobs have not ended", page.Total)
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return err
+	})
 	all = time.Since(began)
 	page, err := h.Jobs().List(b.Context(), ports.JobQuery{Limit: 1, Statuses: []domain.Status{domain.StatusFailed, domain.StatusCanceled}})
 	require.NoError(b, err)

@@ -71,8 +71,9 @@ func passing(err error) bool {
 	switch domain.KindOf(err) {
 	case domain.KindUnavailable, domain.KindTimeout, domain.KindExhausted:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // follower is one Follow over any number of connections.

@@ -117,7 +117,7 @@ func (r *Report) move(dir, name string, offset int64, lsn uint64) error {
 	return errors.Join(f.Truncate(offset), f.Sync(), f.Close())
 }
 
-// makeAside makes the first free one of damaged-1, damaged-2, …
+// makeAside makes the first free one of damaged-1, damaged-2 and so on.
 func makeAside(dir string) (string, error) {
 	for n := 1; ; n++ {
 		path := filepath.Join(dir, "damaged-"+strconv.Itoa(n))

@@ -37,10 +37,16 @@ func New(t testing.TB, url string, s *sshd.Server, env ...string) *House {
 	return &House{Cluster: c, SSHD: s, api: c.Client(t)}
 }
 
-// Jobs, Output, Servers and Access speak to the API.
-func (h *House) Jobs() ports.Jobs           { return h.api.Jobs }
-func (h *House) Output() ports.Output       { return h.api.Output }
-func (h *House) Servers() ports.Servers     { return h.api.Servers }
+// Jobs speaks to the API.
+func (h *House) Jobs() ports.Jobs { return h.api.Jobs }
+
+// Output speaks to the API.
+func (h *House) Output() ports.Output { return h.api.Output }
+
+// Servers speaks to the API.
+func (h *House) Servers() ports.Servers { return h.api.Servers }
+
+// Access speaks to the API.
 func (h *House) Access() ports.ServerAccess { return h.api.Access }
 
 // Register makes the server known to Remora, its key confirmed, with room for 32 jobs at once.

@@ -112,7 +112,7 @@ func (c *Cluster) guard() error {
 	if err != nil {
 		return err
 	}
-	defer r.Close() //nolint:errcheck // the shell has its own
+	defer r.Close() // the shell has its own
 	const script = `cat >/dev/null; [ -f "$1/data/postmaster.pid" ] && kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")" 2>/dev/null
 		while [ -f "$1/data/postmaster.pid" ] && kill -0 "$(head -n 1 "$1/data/postmaster.pid")" 2>/dev/null; do sleep 0.05; done
 		rm -rf "$1"`
@@ -162,7 +162,7 @@ func (c *Cluster) start() error {
 	if err != nil {
 		return err
 	}
-	defer log.Close() //nolint:errcheck // PostgreSQL has its own
+	defer log.Close() // PostgreSQL has its own
 	c.server = c.command("postgres", "-D", filepath.Join(c.dir, "data"), "-c", "listen_addresses=", "-c", "unix_socket_directories="+c.dir,
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB", "-c", "max_connections=300")
 	c.server.Stdout, c.server.Stderr = log, log
@@ -173,7 +173,7 @@ func (c *Cluster) start() error {
 	if err != nil {
 		return err
 	}
-	defer db.Close() //nolint:errcheck // nothing was written
+	defer db.Close() // nothing was written
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {

@@ -81,6 +81,6 @@ func TestCluster_EndsWithTheProcessThatIsKilled(t *testing.T) {
 		if errors.Is(process, os.ErrNotExist) && errors.Is(files, os.ErrNotExist) {
 			return nil
 		}
-		return fmt.Errorf("PostgreSQL %d: %v; its directory %s: %v", pid, process, dir, files)
+		return fmt.Errorf("PostgreSQL %d: %w; its directory %s: %w", pid, process, dir, files)
 	})
 }

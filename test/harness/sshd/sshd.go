@@ -72,7 +72,7 @@ func StartWith(t testing.TB, c Config) *Server {
 	if me.Uid == "0" {
 		require.NoError(t, os.MkdirAll("/run/sshd", 0o755))
 	}
-	dir, err := os.MkdirTemp("", "remora-sshd-")
+	dir, err := os.MkdirTemp("", "remora-sshd-") //nolint:usetesting // a process that still writes must not fail the test at its removal
 	require.NoError(t, err)
 	s := &Server{t: t, User: me.Username, Home: c.Home, dir: dir, config: c}
 	if s.Home == "" {
