@@ -15,10 +15,11 @@ import (
 type fault int
 
 const (
-	works fault = iota
-	away        // it cannot be reached
-	deaf        // it does what was asked, but the answer is lost
-	hangs       // nothing comes back before the caller's patience ends
+	works  fault = iota
+	away         // it cannot be reached
+	deaf         // it does what was asked, but the answer is lost
+	broken       // it fails for a reason of its own, without effect
+	hangs        // nothing comes back before the caller's patience ends
 )
 
 // faults is one side's way to the storage. The zero value works.
@@ -70,7 +71,7 @@ func (f *faults) take(op string) fault {
 	if f.judge != nil {
 		what = f.judge(op)
 	}
-	if what != away && what != hangs {
+	if what == works || what == deaf {
 		f.calls = append(f.calls, call{op, time.Now()})
 	}
 	return what
@@ -100,6 +101,8 @@ func through[T any](ctx context.Context, f *faults, op string, do func() (T, err
 	switch f.take(op) {
 	case away:
 		return none, domain.ErrStorageUnavailable
+	case broken:
+		return none, domain.Internal("writing to a broken disk", nil)
 	case hangs:
 		<-ctx.Done()
 		return none, domain.ErrTimeout

@@ -213,8 +213,9 @@ func TestRecorder_FullFlushGoesAtOnce(t *testing.T) {
 		require.Len(t, d.shelf.times(), 1)
 		require.NoError(t, d.Output(t.Context(), domain.Stdout, []byte("x")))
 		synctest.Wait()
-		require.Equal(t, []time.Time{began, began}, d.shelf.times())
+		require.NoError(t, d.Output(t.Context(), domain.Stdout, []byte("rest")))
 		require.NoError(t, d.Close())
+		require.Equal(t, []time.Time{began, began, began}, d.shelf.times(), "so does the rest at the end")
 	})
 }
 
@@ -289,6 +290,32 @@ func TestRecorder_LostAnswerIsNotStoredTwice(t *testing.T) {
 			})
 		})
 	}
+}
+
+// forgetful is a repository that is away for the next calls.
+type forgetful struct {
+	ports.JobRepository
+	away int
+}
+
+func (f *forgetful) Get(ctx context.Context, id domain.JobID) (*domain.Job, error) {
+	if f.away > 0 {
+		f.away--
+		return nil, domain.ErrStorageUnavailable
+	}
+	return f.JobRepository.Get(ctx, id)
+}
+
+func TestRecorder_AsksUntilItKnowsWhatLanded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, func(r *recorder) { r.jobs = &forgetful{r.jobs, 3} })
+		d.shelf.deaf, d.shelf.fail = true, []error{domain.ErrStorageUnavailable}
+		require.NoError(t, d.Output(t.Context(), domain.Stdout, []byte("one ")))
+		<-time.After(10 * time.Second)
+		require.NoError(t, d.Output(t.Context(), domain.Stdout, []byte("two")))
+		require.NoError(t, d.Close())
+		require.Equal(t, "one two", string(d.stored(t, domain.Stdout)))
+	})
 }
 
 func TestRecorder_EndsOnceAnotherHasTakenOver(t *testing.T) {

@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	ticketLease   = 30 * time.Second // for a claim, no more: the queue never holds a running job
-	releaseDelay  = time.Second      // before a ticket that could not be claimed is handed out again
-	shutdownGrace = 20 * time.Second // for attached jobs to end by themselves when the worker stops
+	ticketLease    = 30 * time.Second // for a claim, no more: the queue never holds a running job
+	releaseDelay   = time.Second      // before a ticket that could not be claimed is handed out again
+	releaseTimeout = 5 * time.Second  // for the queue to hear of it
+	shutdownGrace  = 20 * time.Second // for attached jobs to end by themselves when the worker stops
 )
 
 var (
@@ -154,7 +155,10 @@ func (t *tenure) carry(stop context.Context, d domain.Delivery) {
 	job, err := t.claim(d.Ticket)
 	if err != nil {
 		t.log.WarnContext(t.lease, "a ticket could not be claimed; it is given back", "job_id", d.Ticket.Job, "error", err)
-		if err := t.Queue.Release(t.lease, d.Receipt, releaseDelay); err != nil {
+		// The ticket is nobody's any more, whatever became of our lease.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.lease), releaseTimeout)
+		defer cancel()
+		if err := t.Queue.Release(ctx, d.Receipt, releaseDelay); err != nil {
 			t.log.DebugContext(t.lease, "a ticket could not be given back; its lease runs out", "error", err)
 		}
 		return

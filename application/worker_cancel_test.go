@@ -2,7 +2,9 @@ package application_test
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -132,9 +134,6 @@ func TestWorker_CancelWhileTheServerIsOutOfReach(t *testing.T) {
 		require.Equal(t, domain.StatusCanceled, j.Status)
 		require.False(t, *j.KillConfirmed())
 		require.Contains(t, j.Receipt.Way, "unreachable")
-		w.machines.Unreachable(s.ID, false)
-		w.pass(time.Minute)
-		require.NotEmpty(t, w.machines.Remains(s.ID), "what may be alive keeps its run directory")
 	})
 }
 
@@ -157,7 +156,8 @@ func TestWorker_CancelReachesAServerThatComesBack(t *testing.T) {
 
 func TestWorker_CancelSaysWhatIsLeft(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.work()
+		removed := &tidy{Executor: w.machines}
+		w.work(func(it *application.Worker) { it.Executor = removed })
 		s := w.server()
 		program := func(p *memory.Process) domain.Exit { // it survives its own end, and prints on
 			p.Defy()
@@ -181,7 +181,47 @@ func TestWorker_CancelSaysWhatIsLeft(t *testing.T) {
 		require.Len(t, j.Receipt.Left, 1)
 		stdout, _ := w.printed(id)
 		require.True(t, strings.HasPrefix(stdout, "still here\nstill here\n"))
-		require.NotEmpty(t, w.machines.Remains(s.ID))
+		require.Empty(t, removed.attempts(), "what may be alive keeps its run directory")
+	})
+}
+
+// tidy are servers that tell what was to be removed.
+type tidy struct {
+	*memory.Executor
+	mu  sync.Mutex
+	ids []domain.AttemptID
+}
+
+func (s *tidy) Remove(ctx context.Context, t ports.Target, ids ...domain.AttemptID) error {
+	s.mu.Lock()
+	s.ids = append(s.ids, ids...)
+	s.mu.Unlock()
+	return s.Executor.Remove(ctx, t, ids...)
+}
+
+func (s *tidy) attempts() []domain.AttemptID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ids)
+}
+
+func TestWorker_CancelBeforeAnythingWasSent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		own := w.work()
+		own.database.set(func(op string) fault {
+			if op == "Servers.Get" {
+				return away
+			}
+			return works
+		})
+		id := w.submit(w.server(), memory.Sequence())
+		w.await(id, "claimed", func(j *domain.Job) bool { return j.Phase == domain.PhaseClaimed })
+		w.cancel(id)
+		own.database.set(nil)
+		j := w.final(id)
+		require.Equal(t, domain.StatusCanceled, j.Status)
+		require.Nil(t, j.Receipt, "there was nothing to end")
+		require.Zero(t, w.starts(id))
 	})
 }
 

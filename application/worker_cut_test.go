@@ -19,8 +19,11 @@ func TestWorker_AttachesAgainAfterACut(t *testing.T) {
 		program, text := counts(200, 100*time.Millisecond)
 		id := w.submit(w.server(), program)
 		for range 12 {
-			w.pass(1370 * time.Millisecond)
+			w.pass(870 * time.Millisecond)
 			w.machines.Cut(w.job(id).AttemptID())
+			before := w.job(id).Output.Stdout
+			w.pass(450 * time.Millisecond)
+			require.Greater(t, w.job(id).Output.Stdout, before, "a connection that had worked is made again at once")
 		}
 		j := w.final(id)
 		require.Equal(t, domain.StatusCompleted, j.Status)

@@ -108,6 +108,22 @@ func TestWorker_ADatabaseThatComesAndGoes(t *testing.T) {
 	}
 }
 
+func TestWorker_EndThatCannotBeStoredIsNotForgotten(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		own := &faults{}
+		own.once("Jobs.Save", works, works, works, broken) // claimed, starting, started; not: exited
+		w.workOver(own)
+		program, text := counts(3, time.Second)
+		id := w.submit(w.server(), program)
+		j := w.final(id)
+		require.Equal(t, domain.StatusCompleted, j.Status)
+		require.Less(t, j.FinishedAt.Sub(j.CreatedAt), 10*time.Second)
+		require.Equal(t, 1, w.starts(id))
+		stdout, _ := w.printed(id)
+		require.Equal(t, text, stdout)
+	})
+}
+
 func TestWorker_TicketGoesBackWhenTheDatabaseIsAwayAtTheClaim(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		own := w.work()

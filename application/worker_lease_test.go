@@ -108,7 +108,10 @@ func TestWorker_BeginsAnewWhenDeclaredSilent(t *testing.T) {
 		id := w.submit(w.server(), program)
 		old := w.executing(id)
 		require.NoError(t, w.store.Workers().Retire(t.Context(), old.Worker)) // as after a jump of the database's clock
-		j := w.await(id, "taken over", func(j *domain.Job) bool { return j.Worker != "" && j.Worker != old.Worker })
+		w.pass(domain.HeartbeatEvery + swept)
+		j := w.job(id)
+		require.Equal(t, domain.PhaseExecuting, j.Phase)
+		require.NotEqual(t, old.Worker, j.Worker, "it heard so with its next heartbeat")
 		require.Equal(t, 1, j.Attempt)
 		require.Equal(t, domain.StatusCompleted, w.final(id).Status)
 		stdout, _ := w.printed(id)

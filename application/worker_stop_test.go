@@ -16,13 +16,16 @@ import (
 func TestWorker_StopLeavesDurableJobsToAnother(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server()
-		first := w.work()
+		first := w.work(func(it *application.Worker) { it.Settings.FlushInterval = time.Hour }) // only the end stores
 		program, text := counts(60, time.Second)
 		id := w.submit(s, program)
 		w.executing(id)
-		w.pass(10*time.Second + 50*time.Millisecond) // the last line is younger than a flush
+		w.pass(10*time.Second + 50*time.Millisecond)
+		w.queue.put()
 		began := time.Now()
 		first.stop()
+		w.pass(0)
+		require.Len(t, w.queue.put(), 1, "it is offered to the others at once")
 		require.Less(t, time.Since(began), time.Second)
 		j := w.job(id)
 		require.Equal(t, domain.PhaseDetached, j.Phase)
