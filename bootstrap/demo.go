@@ -47,12 +47,9 @@ type demoServer struct {
 	name string
 }
 
-// run starts the servers, runs the first job on each, and at the end takes everything away again.
+// run runs the first job on each server, and at the end takes everything away again.
 func (d *demo) run(ctx context.Context) error {
-	err := d.start(ctx)
-	if err == nil {
-		err = d.first(ctx)
-	}
+	err := d.first(ctx)
 	if err == nil {
 		d.ready()
 		<-ctx.Done()
@@ -65,7 +62,16 @@ func (d *demo) run(ctx context.Context) error {
 	return errors.Join(err, d.end(ending))
 }
 
-func (d *demo) start(ctx context.Context) error {
+// start starts the servers and registers them. It must be done before a worker runs: one that finds a job of an earlier
+// demo while the job's server still has its old address, or its new one without the new key, would give the job up.
+func (d *demo) start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			for _, s := range d.running {
+				err = errors.Join(err, s.Close())
+			}
+		}
+	}()
 	private, authorized, err := sshdemo.NewKey()
 	if err != nil {
 		return err

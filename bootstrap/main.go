@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -105,7 +106,10 @@ func up(ctx context.Context, o cli.UpOptions) error {
 		return err
 	}
 	if o.Demo {
-		p.addDemo(cfg, log)
+		if err := p.addDemo(ctx, cfg, log); err != nil {
+			p.close()
+			return err
+		}
 	} else {
 		p.announce(cfg)
 	}
@@ -144,7 +148,7 @@ func (p *AllInOne) announce(cfg Config) {
 	fmt.Fprintf(os.Stderr, "\nRemora is up at %s — the admin token is in %s\n", p.URL(), cfg.AdminTokenFile())
 }
 
-func (p *AllInOne) addDemo(cfg Config, log *slog.Logger) {
+func (p *AllInOne) addDemo(ctx context.Context, cfg Config, log *slog.Logger) error {
 	d := &demo{
 		jobs: p.foundation.jobs(cfg), servers: p.servers, access: p.servers, dir: filepath.Join(cfg.DataDir, "demo"),
 		log: log.With("part", "demo"),
@@ -172,27 +176,26 @@ func (p *AllInOne) addDemo(cfg Config, log *slog.Logger) {
 		return nil
 	}
 	d.ready = func() { p.announce(cfg) }
+	if err := d.start(ctx); err != nil {
+		return err
+	}
 	p.runs("demo", d.run)
+	return nil
 }
 
-// secrets returns what API and worker need; Made makes what is missing.
+// secrets returns what API and worker need; Made makes what is missing. The error joins all that cannot be had.
 func (c Config) secrets(o Origin) (Secrets, error) {
 	s, err := c.queueSecrets(o)
-	if err != nil {
-		return Secrets{}, err
-	}
-	s.Vault, err = c.Vault(o)
-	return s, err
+	v, noVault := c.Vault(o)
+	s.Vault = v
+	return s, errors.Join(err, noVault)
 }
 
 // queueSecrets returns what the queue needs.
 func (c Config) queueSecrets(o Origin) (Secrets, error) {
-	token, err := c.QueueToken(o)
-	if err != nil {
-		return Secrets{}, err
-	}
-	tls, err := c.NetQueueTLS.config()
-	return Secrets{QueueToken: token, QueueTLS: tls}, err
+	token, noToken := c.QueueToken(o)
+	tls, noTLS := c.NetQueueTLS.config()
+	return Secrets{QueueToken: token, QueueTLS: tls}, errors.Join(noToken, noTLS)
 }
 
 // grantAdmin lets the holder of the first administrator's token in, and shows the token the one time it is made.

@@ -94,7 +94,8 @@ func (a *app) explain(err error) string {
 	if !ok {
 		return text
 	}
-	if hint := hints[e.Code]; hint != "" && !strings.HasSuffix(text, "?") {
+	program := a.services == nil && e.Kind == domain.KindUnavailable // it has no API to ask
+	if hint := hints[e.Code]; hint != "" && !program && !strings.HasSuffix(text, "?") {
 		return text + "; " + hint
 	}
 	if e.Kind == domain.KindUnavailable && a.address != "" {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,7 +34,6 @@ type Cluster struct {
 	QueueAddr string
 	Token     domain.Secret // of the administrator
 
-	bin string
 	env []string
 }
 
@@ -43,7 +43,7 @@ func New(t testing.TB, url string, env ...string) *Cluster {
 	t.Helper()
 	dir := t.TempDir()
 	c := &Cluster{
-		Dir: dir, QueueDir: filepath.Join(dir, "netqueue"), APIAddr: freeAddr(t), QueueAddr: freeAddr(t), bin: Build(t),
+		Dir: dir, QueueDir: filepath.Join(dir, "netqueue"), APIAddr: FreeAddr(t), QueueAddr: FreeAddr(t),
 		Token: domain.NewSecret("remora_" + rand.Text() + rand.Text()),
 	}
 	if url == "" {
@@ -116,25 +116,25 @@ func (c *Cluster) StartWorker(t testing.TB) *Process {
 // Start starts a program with the cluster's settings and does not wait for it. It is killed when the test ends.
 func (c *Cluster) Start(t testing.TB, program string, args ...string) *Process {
 	t.Helper()
-	p := &Process{name: program, done: make(chan struct{})}
-	p.cmd = exec.Command(filepath.Join(c.bin, program), args...)
-	p.cmd.Dir, p.cmd.Env = c.Dir, c.env
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
-	require.NoError(t, p.cmd.Start())
-	go func() {
-		defer close(p.done)
-		_ = p.cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		p.Kill()
-		if t.Failed() {
-			t.Logf("log of %s (pid %d):\n%s", program, p.PID(), tail(p.Log(), 8<<10))
-		}
-	})
-	return p
+	return Launch(t, Command{Program: program, Args: args, Dir: c.Dir, Env: c.env})
 }
 
-func freeAddr(t testing.TB) string {
+// StartWith is Start with some settings changed, NAME=value; an empty value is as none.
+func (c *Cluster) StartWith(t testing.TB, env []string, program string, args ...string) *Process {
+	t.Helper()
+	return Launch(t, Command{Program: program, Args: args, Dir: c.Dir, Env: append(slices.Clone(c.env), env...)})
+}
+
+// Command describes what a user does at a terminal: a command of remora or remora-client against the cluster's API, as its
+// administrator.
+func (c *Cluster) Command(program string, args ...string) Command {
+	return Command{Program: program, Args: args, Dir: c.Dir, Env: []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + c.Dir, "REMORA_URL=" + c.URL(), "REMORA_TOKEN=" + c.Token.Reveal(),
+	}}
+}
+
+// FreeAddr returns an address of 127.0.0.1 that nobody listened on a moment ago.
+func FreeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

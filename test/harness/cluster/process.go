@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -22,6 +24,50 @@ type Process struct {
 	out  buffer
 	err  buffer
 	done chan struct{}
+}
+
+// Command is a program of Remora and how it is called.
+type Command struct {
+	Program string
+	Args    []string
+	Dir     string
+	Env     []string // all of it; of two with the same name the later counts
+	Stdin   string
+}
+
+// Launch starts a program and does not wait for it. It is killed when the test ends.
+func Launch(t testing.TB, c Command) *Process {
+	t.Helper()
+	p := &Process{name: c.Program, done: make(chan struct{})}
+	p.cmd = exec.Command(filepath.Join(Build(t), c.Program), c.Args...)
+	p.cmd.Dir, p.cmd.Env = c.Dir, c.Env
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = strings.NewReader(c.Stdin), &p.out, &p.err
+	require.NoError(t, p.cmd.Start())
+	go func() {
+		defer close(p.done)
+		_ = p.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Logf("log of %s (pid %d):\n%s", c.Program, p.PID(), tail(p.Log(), 8<<10))
+		}
+	})
+	return p
+}
+
+// Result is how a command ended.
+type Result struct {
+	Code   int
+	Stdout string
+	Stderr string
+}
+
+// Run runs a command to its end.
+func Run(t testing.TB, c Command) Result {
+	t.Helper()
+	p := Launch(t, c)
+	return Result{Code: p.Exit(t, 2*time.Minute), Stdout: p.Out(), Stderr: p.Log()}
 }
 
 // PID is the process's.

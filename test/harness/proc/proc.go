@@ -42,3 +42,20 @@ func WaitCount(t testing.TB, mark string, n int) {
 		return nil
 	})
 }
+
+// FindEnv returns the command lines, by pid, of all live processes that have an environment entry which begins with prefix.
+func FindEnv(t testing.TB, prefix string) map[int]string {
+	t.Helper()
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	found := map[int]string{}
+	for _, f := range files {
+		env, err := os.ReadFile(f)
+		if err != nil || !bytes.Contains(append([]byte{0}, env...), append([]byte{0}, prefix...)) {
+			continue // it has ended, is somebody else's, or another
+		}
+		line, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "cmdline"))
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+		found[pid] = string(bytes.ReplaceAll(line, []byte{0}, []byte{' '}))
+	}
+	return found
+}
