@@ -55,8 +55,10 @@ func requireCounted(t *testing.T, h *house.House, id domain.JobID, starts string
 
 // Promise 3: a job outlives its worker.
 func TestWorkerKilled(t *testing.T) {
+	t.Parallel()
 	for name, url := range map[string]string{"sqlite": "", "postgres": pgtest.URL(t)} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := house.New(t, url, sshd.Start(t))
 			h.StartQueue(t)
 			h.StartAPI(t)
@@ -78,6 +80,7 @@ func TestWorkerKilled(t *testing.T) {
 
 // Promise 3: sshd's connection process is killed under the job.
 func TestConnectionKilled(t *testing.T) {
+	t.Parallel()
 	server := sshd.Start(t)
 	h := house.New(t, "", server)
 	h.StartAll(t)
@@ -93,6 +96,7 @@ func TestConnectionKilled(t *testing.T) {
 
 // A worker that is asked to stop takes nothing new, leaves the job on its server, and another carries it on at once.
 func TestWorkerStopped(t *testing.T) {
+	t.Parallel()
 	h := house.New(t, "", sshd.Start(t))
 	_, _, worker := h.StartAll(t)
 	h.Register(t)
@@ -109,6 +113,7 @@ func TestWorkerStopped(t *testing.T) {
 
 // Promise 6: a worker that was asleep for longer than its lease changes nothing any more.
 func TestWorkerAsleep(t *testing.T) {
+	t.Parallel()
 	h := house.New(t, pgtest.URL(t), sshd.Start(t))
 	h.StartQueue(t)
 	h.StartAPI(t)
@@ -129,47 +134,9 @@ func TestWorkerAsleep(t *testing.T) {
 	requireCounted(t, h, id, starts)
 }
 
-// Promise 1: the queue is killed and its directory deleted with jobs waiting.
-func TestQueueLost(t *testing.T) {
-	const jobs = 200
-	for name, url := range map[string]string{"sqlite": "", "postgres": pgtest.URL(t)} {
-		t.Run(name, func(t *testing.T) {
-			h := house.New(t, url, sshd.Start(t))
-			queue := h.StartQueue(t)
-			h.StartAPI(t)
-			h.Register(t)
-			dir := t.TempDir()
-			ids := make([]domain.JobID, jobs)
-			for i := range ids {
-				ids[i] = h.Submit(t, ports.Submission{Command: fmt.Sprintf("echo ran >> %s/%d", dir, i)})
-			}
-			wait.Until(t, func() error {
-				page, err := h.Jobs().List(t.Context(), ports.JobQuery{Limit: 100})
-				if err != nil {
-					return err
-				}
-				for _, j := range page.Jobs {
-					if j.Job.Phase == domain.PhasePending {
-						return fmt.Errorf("job %s was not offered yet", j.Job.ID)
-					}
-				}
-				return nil
-			})
-			queue.Kill()
-			require.NoError(t, os.RemoveAll(h.QueueDir))
-			h.StartQueue(t)
-			h.StartWorker(t)
-			for i, id := range ids {
-				job, _, _ := h.End(t, id)
-				require.Equal(t, domain.StatusCompleted, job.Status, "%s: %s", job.Reason, job.Message)
-				require.Equal(t, 1, lines(t, fmt.Sprintf("%s/%d", dir, i)), "runs of job %d", i)
-			}
-		})
-	}
-}
-
 // Promise 4: a job is canceled while its worker is dead; the next worker ends its processes.
 func TestCancelWithoutWorker(t *testing.T) {
+	t.Parallel()
 	h := house.New(t, "", sshd.Start(t))
 	_, _, worker := h.StartAll(t)
 	h.Register(t)
@@ -189,6 +156,7 @@ func TestCancelWithoutWorker(t *testing.T) {
 
 // The database is away in the middle: the job runs on, and nothing of it is lost.
 func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.Start(t)
 	h := house.New(t, pg.URL(t), sshd.Start(t))
 	h.StartAll(t)
