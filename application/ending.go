@@ -296,7 +296,15 @@ func (j *journey) leftBehind() {
 func (j *journey) logEnd() {
 	job := j.now()
 	j.log.InfoContext(j.lease, "job ended its attempt", "status", job.Status, "phase", job.Phase, "reason", job.Reason,
-		"server_id", job.ServerID, "output_bytes", job.Output.Total())
+		"server_id", job.ServerID, "output_bytes", j.printed())
 }
 
 func (j *journey) wakeDispatcher() { j.Signals.Publish(ports.TopicDispatch) }
+
+// printed returns how many bytes of output were taken.
+func (j *journey) printed() int64 {
+	if j.record == nil {
+		return 0
+	}
+	return j.record.Taken().Total()
+}

@@ -45,7 +45,8 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat LogFormat
 
-	shown []shown
+	logLevelGiven bool
+	shown         []shown
 }
 
 // TLSFiles names the PEM files of a TLS connection; empty means none.
@@ -147,6 +148,7 @@ func (r *reader) config() Config {
 		r.loopbackOnly("SERVER_ADDR", c.ServerAddr)
 		r.loopbackOnly("NETQUEUE_ADDR", c.NetQueueAddr)
 	}
+	c.logLevelGiven = r.peek("LOG_LEVEL") != ""
 	c.shown = r.shown
 	return c
 }

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/heysubinoy/remora/adapters/cli"
 	"github.com/heysubinoy/remora/adapters/httpapi/client"
@@ -20,8 +18,7 @@ import (
 
 // Main runs one of the programs (remora, remora-api, remora-worker, remora-queue, remora-client) and returns its exit code.
 func Main(program string, args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx := context.Background() // the command line listens for signals itself: a second one leaves at once
 	cfg := cliConfig()
 	switch program {
 	case "remora-client":
@@ -95,6 +92,9 @@ func up(ctx context.Context, o cli.UpOptions) error {
 	cfg, err := Load(os.Getenv)
 	if err != nil {
 		return err
+	}
+	if o.Demo && !cfg.logLevelGiven {
+		cfg.LogLevel = slog.LevelWarn // the visitor came to see the job
 	}
 	log := NewLogger(cfg, os.Stderr)
 	s, err := cfg.secrets(Made)
@@ -175,7 +175,10 @@ func (p *AllInOne) addDemo(ctx context.Context, cfg Config, log *slog.Logger) er
 		}
 		return nil
 	}
-	d.ready = func() { p.announce(cfg) }
+	d.ready = func() {
+		p.announce(cfg)
+		fmt.Fprint(os.Stderr, "From another terminal:  bin/remora run --all -- uptime\nCtrl-C ends the demo and takes its servers away.\n")
+	}
 	if err := d.start(ctx); err != nil {
 		return err
 	}
