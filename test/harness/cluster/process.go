@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,7 @@ type Command struct {
 	Dir     string
 	Env     []string // all of it; of two with the same name the later counts
 	Stdin   string
+	Stdout  *os.File // where it goes instead of Process.Out; stays open here
 }
 
 // Launch starts a program and does not wait for it. It is killed when the test ends.
@@ -42,6 +44,9 @@ func Launch(t testing.TB, c Command) *Process {
 	p.cmd = exec.Command(filepath.Join(Build(t), c.Program), c.Args...)
 	p.cmd.Dir, p.cmd.Env = c.Dir, c.Env
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = strings.NewReader(c.Stdin), &p.out, &p.err
+	if c.Stdout != nil {
+		p.cmd.Stdout = c.Stdout
+	}
 	require.NoError(t, p.cmd.Start())
 	go func() {
 		defer close(p.done)
