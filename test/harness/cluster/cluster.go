@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -133,13 +132,13 @@ func (c *Cluster) Command(program string, args ...string) Command {
 	}}
 }
 
-// FreeAddr returns an address of 127.0.0.1 that nobody listened on a moment ago.
+// FreeAddr returns a loopback address that nobody else uses: an IP of its own, drawn from 127.0.0.0/8. So a program finds
+// it free again after a restart, however many tests run beside.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	ip := make([]byte, 3)
+	_, _ = rand.Read(ip)
+	return fmt.Sprintf("127.%d.%d.%d:7080", 1+ip[0]%254, ip[1], 1+ip[2]%254)
 }
 
 var built = sync.OnceValues(func() (string, error) {
