@@ -14,7 +14,13 @@ import (
 )
 
 // pokeEvery is how long a launcher may be silent: a job that ends sooner is printed whole, one that does not is followed.
-const pokeEvery = 100 * time.Millisecond
+// A follower costs a server more than a short job does, so one that is slow to answer, because it is busy, is given
+// slowness times as long as it took to answer on top, up to pokeLatest.
+const (
+	pokeEvery  = 100 * time.Millisecond
+	pokeLatest = 500 * time.Millisecond
+	slowness   = 3
+)
 
 // run is one call of Start or Attach.
 type run struct {
@@ -154,18 +160,25 @@ func (x *channel) hand(to chan<- *piece, p *piece) {
 
 // feed writes the command, says that it is whole, and says so again until the server has answered: see launch.sh.
 func (x *channel) feed(text string, headed <-chan struct{}) {
-	if _, err := io.WriteString(x.ch, text); err != nil {
+	began := time.Now()
+	if _, err := io.WriteString(x.ch, text+"end\n"); err != nil {
 		return
 	}
-	tick := time.NewTicker(pokeEvery)
-	defer tick.Stop()
+	turn := time.NewTimer(pokeLatest)
+	defer turn.Stop()
+	answered := x.skipped
 	for {
-		if _, err := io.WriteString(x.ch, "end\n"); err != nil {
+		select {
+		case <-answered:
+			answered = nil
+			turn.Reset(min(pokeEvery+slowness*time.Since(began), pokeLatest))
+			continue
+		case <-turn.C:
+			turn.Reset(pokeEvery)
+		case <-headed:
 			return
 		}
-		select {
-		case <-tick.C:
-		case <-headed:
+		if _, err := io.WriteString(x.ch, "end\n"); err != nil {
 			return
 		}
 	}
