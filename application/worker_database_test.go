@@ -60,6 +60,9 @@ func TestWorker_AnyAnswerMayBeLost(t *testing.T) {
 						attempts, err := w.store.Jobs().Attempts(t.Context(), id)
 						require.NoError(t, err)
 						require.Len(t, attempts, 1)
+						if op == "Output.Append" {
+							require.Equal(t, int64(1), j.Epoch, "one lost answer is no reason to leave the job to another worker")
+						}
 					})
 				})
 			}

@@ -46,7 +46,7 @@ func ExecutorOn(t *testing.T, traits ExecutorTraits, open func(t *testing.T) (po
 		{"BigOutputOnBothStreams", s.big}, {"OutputComesWhileTheCommandRuns", s.live}, {"StartingTwiceIsStartingOnce", s.twice},
 		{"RacingStartsAreOne", s.race}, {"AttachGivesTheRest", s.attach}, {"AttachToUnknownMakesItVoid", s.void},
 		{"SinkErrorLeavesTheCommandRunning", s.sinkError}, {"EndedContextLeavesTheCommandRunning", s.contextEnd},
-		{"SlowSinkHoldsTheServerBack", s.slowSink}, {"KillEndsTheTree", s.killTree}, {"KillInsistsAfterGrace", s.killStubborn},
+		{"SlowSinkHoldsTheServerBack", s.slowSink}, {"KillEndsTheTree", s.killTree}, {"KillInsistsAfterGrace", s.killStubborn}, {"KillEndsWhatFlees", s.killFleeing},
 		{"KillBeforeStartIsVoid", s.killUnstarted}, {"KillSparesOthers", s.killSpares}, {"KillOfTheEndedFindsNothing", s.killEnded},
 		{"RemoveForgetsTheEndedOnly", s.remove}, {"MissingShellIsNotStarted", s.missingShell}, {"SignalsKeepTheirMeaning", s.signals},
 		{"UnknownHostKeyIsRefused", s.hostKeyUnknown}, {"ChangedHostKeyIsRefused", s.hostKeyChanged},

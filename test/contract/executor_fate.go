@@ -154,23 +154,29 @@ func (s *executorSuite) mark() string {
 	return fmt.Sprintf("3%03d.%d", executorAttempts.Add(1)%1000, time.Now().UnixNano()%1e9)
 }
 
+// killTree grows a tree with, beside the usual, processes that can be found in one way only: by their output, by the
+// cookie, by their session, by descent, and by descent until TERM has ended their parent.
 func (s *executorSuite) killTree(t *testing.T) {
 	id, m := s.id(), s.mark()
-	tree := `sleep M &
-sh -c "trap '' TERM HUP INT; sleep M; sleep M" &
-sh -c "sh -c 'sleep M' & sleep M" &
-(sh -c "sleep M & exit 0" &)
-setsid sleep M &
-bash -c "set -m; sleep M & wait" &
-(setsid sh -c "sleep M & exit 0" &)
-(setsid env -i sleep M &)
-(setsid env -u REMORA_ATTEMPT sleep M &)
+	tree := `sleep @ &
+sh -c "trap '' TERM HUP INT; sleep @; sleep @" &
+sh -c "sh -c 'sleep @' & sleep @" &
+(sh -c "sleep @ & exit 0" &)
+setsid sleep @ &
+bash -c "set -m; sleep @ & wait" &
+(setsid sh -c "sleep @ & exit 0" &)
+(setsid env -i sleep @ &)
+(setsid env -u REMORA_ATTEMPT sleep @ &)
+(setsid sleep @ >/dev/null 2>&1 &)
+(env -i sleep @ >/dev/null 2>&1 &)
+setsid env -i sleep @ >/dev/null 2>&1 &
+setsid env -i sh -c "trap '' TERM; sleep @; sleep @" >/dev/null 2>&1 &
 echo ready
-sleep M`
-	r := s.start(t.Context(), id, executorLine(t, strings.ReplaceAll(tree, "M", m)), NewRecorder())
+sleep @`
+	r := s.start(t.Context(), id, executorLine(t, strings.ReplaceAll(tree, "@", m)), NewRecorder())
 	r.Await(t, domain.Stdout, "ready\n")
 	deadline := time.Now().Add(executorWait)
-	for s.processes(t, m) < 11 {
+	for s.processes(t, m) < 15 {
 		require.True(t, time.Now().Before(deadline), "the tree did not grow")
 	}
 	receipt, err := s.e.Kill(t.Context(), s.target, id, time.Second)
@@ -178,7 +184,7 @@ sleep M`
 	require.Equal(t, 0, s.processes(t, m), "%+v", receipt)
 	require.True(t, receipt.Confirmed, "%+v", receipt)
 	require.Empty(t, receipt.Left)
-	require.GreaterOrEqual(t, receipt.Ended, 11)
+	require.GreaterOrEqual(t, receipt.Ended, 15)
 	require.NotEmpty(t, receipt.Way)
 	require.Positive(t, receipt.Took)
 	exit, err := r.wait(t)
@@ -200,6 +206,24 @@ func (s *executorSuite) killStubborn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, domain.Exit{Code: 137, Signal: "KILL"}, exit)
 	require.Contains(t, r.Text(domain.Stdout), "no\n")
+}
+
+// killFleeing kills a job that never stays in one process for longer than it takes to fork the next: a look at the
+// processes hardly ever sees one.
+func (s *executorSuite) killFleeing(t *testing.T) {
+	id := s.id()
+	hop, beat := "hop-"+id.String(), "beat-"+id.String()
+	text := fmt.Sprintf("echo \"echo >>%[2]s; sh %[1]s & \" >%[1]s; (sh %[1]s &); until [ -s %[2]s ]; do :; done; echo ready; while :; do sleep 0.02; done", hop, beat)
+	r := s.start(t.Context(), id, executorLine(t, text), NewRecorder())
+	r.Await(t, domain.Stdout, "ready\n")
+	grows := "a=$(wc -c <" + beat + "); sleep 0.3; [ \"$(wc -c <" + beat + ")\" != \"$a\" ]"
+	s.sh(t, grows)
+	receipt, err := s.e.Kill(t.Context(), s.target, id, 100*time.Millisecond)
+	require.NoError(t, err)
+	require.True(t, receipt.Confirmed, "%+v", receipt)
+	_, err = r.wait(t)
+	require.NoError(t, err)
+	s.sh(t, "! { "+grows+"; }")
 }
 
 func (s *executorSuite) killUnstarted(t *testing.T) {

@@ -35,13 +35,17 @@ cookie() { grep -lzxF "REMORA_ATTEMPT=$id" /proc/[0-9]*/environ 2>/dev/null; }
 else
 cookie() { for f in /proc/[0-9]*/environ; do [ -r $f ] && tr "\0" "\n" <$f 2>/dev/null | grep -qxF "REMORA_ATTEMPT=$id" && echo $f; done; }
 fi
-look() { { cookie; ls -ld /proc/[0-9]*/fd/[12]; cat /proc/[0-9]*/stat; } 2>/dev/null | awk -v s=$s -v me=$$ -v sup=$sup -v o="$o" "$awk"; }
+look() {
+f=$(echo $({ cookie; ls -ld /proc/[0-9]*/fd/[12]; cat /proc/[0-9]*/stat; } 2>/dev/null | awk -v s=$s -v me=$$ -v sup=$sup -v known="$f" -v o="$o" "$awk"))
+m=
+for p in $f; do m="$m ${p%:*}"; done
+}
 else
-look() { [ $s -gt 0 ] && ps -A -o pid= -o pgid= | while read -r p g; do [ $g = $s ] && echo $p; done; }
+look() { m=; [ $s -gt 0 ] && m=$(ps -A -o pid= -o pgid= | while read -r p g; do [ $g = $s ] && echo $p; done); }
 fi
 clock() { t=$((t+8)); [ "$proc" ] && { read -r t x </proc/uptime; t=${t%.*}${t#*.}; }; }
-t=0
-m=$(look)
+t=0 f=
+look
 n=0
 for p in $m; do n=$((n+1)); done
 # the leader first: else it could report its child's death as its own exit
@@ -50,24 +54,27 @@ for p in $m; do [ $p = $s ] && kill -TERM $s 2>/dev/null; done
 clock
 end=$((t+grace))
 w=0.01
-while m=$(look); clock; [ "$m" ] && [ $t -lt $end ]; do
+while look; clock; [ "$m" ] && [ $t -lt $end ]; do
 nap $w
 case $w in 0.01) w=0.03 ;; 0.03) w=0.05 ;; esac
 done
 z=0 k=0
 while [ $z -lt 2 ] && [ $k -lt 40 ]; do
 k=$((k+1))
+# the group as one: a job that forks faster than anybody can look has no process long enough to be found
+[ $s -gt 0 ] && kill -KILL -$s 2>/dev/null
 if [ "$m" ]; then
 z=0
 # frozen first: nothing forks between the look and the kill
 kill -STOP $m 2>/dev/null
-m2=$(look)
-kill -KILL $m $m2 2>/dev/null
+was=$m
+look
+kill -KILL $was $m 2>/dev/null
 [ $k -gt 2 ] && nap 0.05
 else
 z=$((z+1))
 fi
-m=$(look)
+look
 done
 echo "$0 killed $way $n"
 for p in $m; do
