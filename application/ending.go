@@ -221,6 +221,9 @@ func (j *journey) finishFailed(err error, receipt *domain.Receipt) {
 			return job.Killed(j.epoch, job.Retry.Backoff(job.Failures+1, j.Entropy.Float64()), at)
 		})
 	default:
+		if receipt == nil && j.leftAlone(err) {
+			receipt = &domain.Receipt{Way: "the server was not asked"}
+		}
 		if receipt != nil {
 			if err := j.change(func(job *domain.Job, at time.Time) error { return job.Ended(j.epoch, *receipt, at) }); err != nil {
 				j.log.WarnContext(j.lease, "the receipt could not be kept", "error", err)
@@ -230,6 +233,15 @@ func (j *journey) finishFailed(err error, receipt *domain.Receipt) {
 		j.leftBehind()
 	}
 	j.wakeDispatcher()
+}
+
+// leftAlone reports whether a run that failed with err may have left its command running on the server.
+func (j *journey) leftAlone(err error) bool {
+	if j.now().Process == nil {
+		return false
+	}
+	f, ok := errors.AsType[*domain.Failure](err)
+	return !ok || !f.NotStarted && f.Reason != domain.ReasonLost && f.Reason != domain.ReasonServerRebooted
 }
 
 // putBack gives the job back to the queue: a worker was lost before the start reached the server, and it never will.

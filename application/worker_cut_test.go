@@ -152,3 +152,20 @@ func (p pinned) Start(ctx context.Context, t ports.Target, id domain.AttemptID, 
 	}
 	return p.Executor.Start(ctx, t, id, c, sink)
 }
+
+func TestWorker_RefusedOnItsReturnSaysThatTheCommandMayBeAlive(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.work()
+		s := w.server()
+		program, _ := counts(100, time.Second)
+		id := w.submit(s, program)
+		w.executing(id)
+		w.machines.Refuse(s.ID, &domain.Failure{Reason: domain.ReasonHostKeyMismatch, Message: "another key"})
+		w.machines.Cut(w.job(id).AttemptID())
+		j := w.final(id)
+		require.Equal(t, domain.StatusFailed, j.Status)
+		require.Equal(t, domain.ReasonHostKeyMismatch, j.Reason)
+		require.NotNil(t, j.KillConfirmed(), "nobody has looked whether the command is gone")
+		require.False(t, *j.KillConfirmed())
+	})
+}
