@@ -22,6 +22,8 @@ mapfile -t inside < <(go list ./... | grep -vF /remora/test)
 echo "== units and contracts, with the race detector"
 run -race "${inside[@]}"
 echo "== the programs, as they are built"
+make --no-print-directory build >/dev/null
+export REMORA_TEST_BIN=$PWD/bin
 run -count=1 "${outside[@]}"
 
 echo "== all in all"

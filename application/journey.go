@@ -153,7 +153,11 @@ func (j *journey) prepare() bool {
 			return true
 		}
 	}
-	if err != nil {
+	switch {
+	case err != nil && !j.fresh && errors.Is(err, domain.ErrVaultSealed):
+		// The command may be running well; it is this worker that cannot look.
+		j.log.ErrorContext(j.lease, "a running job is left to another worker: the master key is not the one that its credential was sealed with")
+	case err != nil:
 		j.fail(err)
 	}
 	j.wakeDispatcher()

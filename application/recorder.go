@@ -14,11 +14,15 @@ import (
 // errOutputLimit ends a run whose output is over the limit.
 var errOutputLimit = &domain.Error{Kind: domain.KindTooLarge, Code: "output_limit", Message: "the job printed more than MAX_OUTPUT_SIZE allows"}
 
+// pace is how much longer than a flush took its successor waits, up to the interval: at most one part in pace of the time
+// goes into storing, and a reader waits no longer than that takes.
+const pace = 10
+
 // backlogFactor bounds what a recorder holds in memory, in flushes: beyond it the run waits.
 const backlogFactor = 16
 
 // recorder stores the output of one attempt. Bytes are taken by Output and stored by one goroutine, the first after a quiet
-// time at once, then at most every interval or as soon as a flush is full. Pieces end between characters where the output
+// time at once, then every interval at the latest, sooner while storing is quick, and as soon as a flush is full. Pieces end between characters where the output
 // is valid UTF-8: a character that is cut waits for its rest.
 type recorder struct {
 	store    ports.OutputStore
@@ -154,7 +158,7 @@ func (r *recorder) Abandon(cause error) {
 
 func (r *recorder) run(ctx context.Context) {
 	defer close(r.done)
-	var last time.Time
+	var turn time.Time
 	for {
 		select {
 		case <-r.dirty:
@@ -162,12 +166,13 @@ func (r *recorder) run(ctx context.Context) {
 			r.fail(contextError(ctx))
 			return
 		}
-		r.waitTurn(ctx, last)
-		last = time.Now()
+		r.waitTurn(ctx, turn)
+		began := time.Now()
 		if err := r.flush(ctx); err != nil {
 			r.fail(err)
 			return
 		}
+		turn = began.Add(min(r.interval, pace*time.Since(began)))
 		r.mu.Lock()
 		end := r.closing && len(r.pending) == 0
 		if len(r.pending) > 0 {
@@ -180,9 +185,9 @@ func (r *recorder) run(ctx context.Context) {
 	}
 }
 
-// waitTurn lets the interval pass since the last flush, unless a flush is full or the recorder is closing.
-func (r *recorder) waitTurn(ctx context.Context, last time.Time) {
-	turn := time.NewTimer(time.Until(last.Add(r.interval)))
+// waitTurn waits for the turn of the next flush, unless one is full or the recorder is closing.
+func (r *recorder) waitTurn(ctx context.Context, at time.Time) {
+	turn := time.NewTimer(time.Until(at))
 	defer turn.Stop()
 	for {
 		r.mu.Lock()

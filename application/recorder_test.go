@@ -26,6 +26,7 @@ type shelf struct {
 	mu     sync.Mutex
 	at     []time.Time   // of appends that were stored
 	closed chan struct{} // appends wait until it is closed; nil = they do not
+	takes  time.Duration // every append
 	fail   []error       // of the next appends; deafened ones are stored all the same
 	deaf   bool
 }
@@ -49,6 +50,7 @@ func (s *shelf) Append(ctx context.Context, a ports.Append) (domain.Seq, error) 
 	if fail != nil && !deaf {
 		return 0, fail
 	}
+	<-time.After(s.takes)
 	last, err := s.Output.Append(ctx, a)
 	if err == nil {
 		s.mu.Lock()
@@ -176,9 +178,29 @@ func TestRecorder_StoresTheSameBytesHoweverTheyCome(t *testing.T) {
 	})
 }
 
+func TestRecorder_QuickStoreIsAskedSooner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.shelf.takes = 2 * time.Millisecond
+		began := time.Now()
+		for range 50 {
+			require.NoError(t, d.Output(t.Context(), domain.Stdout, []byte("x")))
+			<-time.After(time.Millisecond)
+		}
+		require.NoError(t, d.Close())
+		var after []time.Duration
+		for _, at := range d.shelf.times() {
+			after = append(after, at.Sub(began))
+		}
+		ms := time.Millisecond
+		require.Equal(t, []time.Duration{2 * ms, 22 * ms, 42 * ms, 52 * ms}, after, "a tenth of the time goes into storing; the end waits for nothing")
+	})
+}
+
 func TestRecorder_FirstAtOnceThenEveryInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
+		d.shelf.takes = 10 * time.Millisecond
 		began := time.Now()
 		for range 35 {
 			require.NoError(t, d.Output(t.Context(), domain.Stdout, []byte("x")))
@@ -190,14 +212,14 @@ func TestRecorder_FirstAtOnceThenEveryInterval(t *testing.T) {
 			after = append(after, at.Sub(began))
 		}
 		ms := time.Millisecond
-		require.Equal(t, []time.Duration{0, 100 * ms, 200 * ms, 300 * ms}, after)
+		require.Equal(t, []time.Duration{10 * ms, 110 * ms, 210 * ms, 310 * ms}, after)
 
 		<-time.After(time.Second)
 		quiet := time.Now()
 		require.NoError(t, d.Output(t.Context(), domain.Stdout, []byte("y")))
-		synctest.Wait()
+		require.NoError(t, d.Close())
 		times := d.shelf.times()
-		require.Equal(t, quiet, times[len(times)-1], "after a quiet time nobody waits")
+		require.Equal(t, quiet.Add(10*ms), times[len(times)-1], "after a quiet time nobody waits")
 		require.NoError(t, d.Close())
 	})
 }
@@ -205,17 +227,19 @@ func TestRecorder_FirstAtOnceThenEveryInterval(t *testing.T) {
 func TestRecorder_FullFlushGoesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, func(r *recorder) { r.interval = time.Hour })
+		d.shelf.takes = time.Hour / pace
 		began := time.Now()
 		require.NoError(t, d.Output(t.Context(), domain.Stdout, []byte("first")))
-		synctest.Wait()
+		<-time.After(d.shelf.takes)
 		require.NoError(t, d.Output(t.Context(), domain.Stderr, bytes.Repeat([]byte("x"), 999)))
-		synctest.Wait()
+		<-time.After(d.shelf.takes)
 		require.Len(t, d.shelf.times(), 1)
 		require.NoError(t, d.Output(t.Context(), domain.Stdout, []byte("x")))
 		synctest.Wait()
 		require.NoError(t, d.Output(t.Context(), domain.Stdout, []byte("rest")))
 		require.NoError(t, d.Close())
-		require.Equal(t, []time.Time{began, began, began}, d.shelf.times(), "so does the rest at the end")
+		require.Equal(t, []time.Time{began.Add(d.shelf.takes), began.Add(3 * d.shelf.takes), began.Add(4 * d.shelf.takes)}, d.shelf.times(),
+			"so does the rest at the end")
 	})
 }
 

@@ -193,3 +193,27 @@ type lateAttached struct{ late }
 func (l lateAttached) Start(ctx context.Context, t ports.Target, id domain.AttemptID, c domain.Command, sink ports.Sink) (domain.Exit, error) {
 	return l.late.Start(ctx, t, id, c, attachedSink{sink})
 }
+
+// A worker with another master key takes a running job over: it can see nothing of it, and so it says nothing of it.
+func TestWorker_SealedVaultEndsNoRunningJob(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		first := w.work()
+		program, text := counts(100, time.Second)
+		id := w.submit(w.server(), program)
+		w.executing(id)
+		w.pass(10 * time.Second)
+		first.stop()
+		w.vault.seal(true)
+		blind := w.work()
+		w.await(id, "taken over", func(j *domain.Job) bool { return j.Worker != "" && j.Epoch > 2 })
+		w.pass(20 * time.Second)
+		require.Equal(t, domain.StatusRunning, w.job(id).Status)
+		blind.stop()
+		w.vault.seal(false)
+		w.work()
+		require.Equal(t, domain.StatusCompleted, w.final(id).Status)
+		stdout, _ := w.printed(id)
+		require.Equal(t, text, stdout)
+		require.Equal(t, 1, w.starts(id))
+	})
+}

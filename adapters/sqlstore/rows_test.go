@@ -133,6 +133,24 @@ func TestFreeText_OfAServerIsTakenAsItIs(t *testing.T) {
 		got, err := s.Jobs().Get(t.Context(), j.ID)
 		require.NoError(t, err)
 		require.Equal(t, "sh: \ufffd\ufffd not found", got.Message)
+		j = fixture.Job(t, fixture.Claimed, fixture.On(server.ID))
+		_, err = s.Jobs().Add(t.Context(), ports.Idempotency{}, j)
+		require.NoError(t, err)
+		require.NoError(t, j.Starting(j.Epoch, fixture.Now()))
+		require.NoError(t, j.Started(j.Epoch, domain.Process{PID: 1, Boot: nasty, Mode: domain.ModeDurable}, fixture.Now()))
+		require.NoError(t, j.Exited(j.Epoch, domain.Exit{Code: 1, Signal: nasty}, 0, fixture.Now()))
+		require.NoError(t, s.Jobs().Save(t.Context(), j))
+		got, err = s.Jobs().Get(t.Context(), j.ID)
+		require.NoError(t, err)
+		require.Equal(t, "sh: \ufffd\ufffd not found", got.Exit.Signal)
+		attempts, err := s.Jobs().Attempts(t.Context(), j.ID)
+		require.NoError(t, err)
+		require.Len(t, attempts, 1)
+
+		server.ModeCause, server.HostKey = nasty, &domain.HostKey{Fingerprint: "SHA256:" + strings.Repeat("A", 43), Type: nasty}
+		server.LastCheck = &domain.Check{Message: nasty, At: fixture.Now()}
+		require.NoError(t, s.Servers().Save(t.Context(), server, nil))
+
 		for _, id := range []domain.JobID{"\xff", "a\x00b"} {
 			_, err := s.Jobs().Get(t.Context(), id)
 			require.ErrorIs(t, err, domain.ErrJobNotFound)

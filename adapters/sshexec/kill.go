@@ -3,6 +3,7 @@ package sshexec
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -26,20 +27,36 @@ func (e *Executor) Kill(ctx context.Context, t ports.Target, id domain.AttemptID
 	way, count, _ := strings.Cut(lines[0], " ")
 	r.Way = way
 	r.Ended, _ = strconv.Atoi(count)
-	whole := false
+	whole, left := false, 0
 	for _, line := range lines[1:] {
 		if line == "end" {
 			whole = true
 			break
 		}
 		if rest, ok := strings.CutPrefix(line, "left "); ok {
-			pid, command, _ := strings.Cut(rest, " ")
-			n, _ := strconv.Atoi(pid)
-			r.Left = append(r.Left, domain.Remaining{PID: n, Command: strings.ToValidUTF8(strings.TrimSpace(command), "?")})
+			if left++; left <= maxLeft {
+				r.Left = append(r.Left, remaining(rest))
+			}
 		}
 	}
-	r.Confirmed = whole && len(r.Left) == 0
+	if left > maxLeft {
+		r.Left = append(r.Left, domain.Remaining{Command: fmt.Sprintf("and %d more", left-maxLeft)})
+	}
+	r.Confirmed = whole && left == 0
 	return r, nil
+}
+
+// Limits of what a receipt says is left: it goes with the job wherever the job goes.
+const (
+	maxLeft        = 50
+	maxLeftCommand = 200
+)
+
+func remaining(line string) domain.Remaining {
+	pid, command, _ := strings.Cut(line, " ")
+	n, _ := strconv.Atoi(pid)
+	command = strings.TrimSpace(command)
+	return domain.Remaining{PID: n, Command: strings.ToValidUTF8(command[:min(len(command), maxLeftCommand)], "?")}
 }
 
 func killError(err error) error {

@@ -51,7 +51,12 @@ func look(ctx context.Context, x *channel, t ports.Target, report *ports.TestRep
 	if err != nil {
 		return err
 	}
-	report.Mode = domain.Mode(lines[0])
+	switch m := domain.Mode(lines[0]); m {
+	case domain.ModeDurable, domain.ModeAttached:
+		report.Mode = m
+	default:
+		return fmt.Errorf("it answers %q", lines[0])
+	}
 	report.Cause = strings.Join(lines[1:], " ")
 	return nil
 }

@@ -155,7 +155,7 @@ func (s *executorSuite) mark() string {
 }
 
 // killTree grows a tree with, beside the usual, processes that can be found in one way only: by their output, by the
-// cookie, by their session, by descent, and by descent until TERM has ended their parent.
+// cookie, by their group, by their session alone, by descent, and by descent until TERM has ended their parent.
 func (s *executorSuite) killTree(t *testing.T) {
 	id, m := s.id(), s.mark()
 	tree := `sleep @ &
@@ -169,6 +169,7 @@ bash -c "set -m; sleep @ & wait" &
 (setsid env -u REMORA_ATTEMPT sleep @ &)
 (setsid sleep @ >/dev/null 2>&1 &)
 (env -i sleep @ >/dev/null 2>&1 &)
+(bash -c "set -m; env -i sleep @ >/dev/null 2>&1 &" &)
 setsid env -i sleep @ >/dev/null 2>&1 &
 setsid env -i sh -c "trap '' TERM; sleep @; sleep @" >/dev/null 2>&1 &
 echo ready
@@ -176,7 +177,7 @@ sleep @`
 	r := s.start(t.Context(), id, executorLine(t, strings.ReplaceAll(tree, "@", m)), NewRecorder())
 	r.Await(t, domain.Stdout, "ready\n")
 	deadline := time.Now().Add(executorWait)
-	for s.processes(t, m) < 15 {
+	for s.processes(t, m) < 16 {
 		require.True(t, time.Now().Before(deadline), "the tree did not grow")
 	}
 	receipt, err := s.e.Kill(t.Context(), s.target, id, time.Second)
@@ -184,7 +185,7 @@ sleep @`
 	require.Equal(t, 0, s.processes(t, m), "%+v", receipt)
 	require.True(t, receipt.Confirmed, "%+v", receipt)
 	require.Empty(t, receipt.Left)
-	require.GreaterOrEqual(t, receipt.Ended, 15)
+	require.GreaterOrEqual(t, receipt.Ended, 16)
 	require.NotEmpty(t, receipt.Way)
 	require.Positive(t, receipt.Took)
 	exit, err := r.wait(t)
