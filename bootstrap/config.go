@@ -88,7 +88,7 @@ func (c Config) String() string {
 }
 
 // Load reads the settings from getenv and, where that returns nothing, from the file .env in the working directory, and
-// else takes the default. The error joins all mistakes; each names the variable, its value unless that is a secret, and what is allowed.
+// else takes the default. The error is settings_invalid and tells all mistakes; each names the variable, its value unless that is a secret, and what is allowed.
 func Load(getenv func(string) string) (Config, error) {
 	file, err := readDotEnv(".env")
 	r := &reader{get: func(name string) string {
@@ -99,10 +99,19 @@ func Load(getenv func(string) string) (Config, error) {
 	}}
 	r.fail(err)
 	c := r.config()
-	if err := errors.Join(r.mistakes...); err != nil {
+	if err := settingsInvalid(r.mistakes...); err != nil {
 		return Config{}, err
 	}
 	return c, nil
+}
+
+// settingsInvalid joins mistakes in the settings; nil where there are none.
+func settingsInvalid(mistakes ...error) error {
+	err := errors.Join(mistakes...)
+	if err == nil {
+		return nil
+	}
+	return &domain.Error{Kind: domain.KindInvalid, Code: "settings_invalid", Message: err.Error(), Err: err}
 }
 
 // Variables lists the names of all settings.

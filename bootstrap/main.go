@@ -2,7 +2,6 @@ package bootstrap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -191,14 +190,14 @@ func (c Config) secrets(o Origin) (Secrets, error) {
 	s, err := c.queueSecrets(o)
 	v, noVault := c.Vault(o)
 	s.Vault = v
-	return s, errors.Join(err, noVault)
+	return s, settingsInvalid(err, noVault)
 }
 
 // queueSecrets returns what the queue needs.
 func (c Config) queueSecrets(o Origin) (Secrets, error) {
 	token, noToken := c.QueueToken(o)
 	tls, noTLS := c.NetQueueTLS.config()
-	return Secrets{QueueToken: token, QueueTLS: tls}, errors.Join(noToken, noTLS)
+	return Secrets{QueueToken: token, QueueTLS: tls}, settingsInvalid(noToken, noTLS)
 }
 
 // grantAdmin lets the holder of the first administrator's token in, and shows the token the one time it is made.

@@ -89,13 +89,13 @@ func TestStart_MissingSettings(t *testing.T) {
 		"remora-worker": {"NETQUEUE_TOKEN_FILE is not set", "REMORA_MASTER_KEY_FILE is not set", "openssl rand"},
 	} {
 		p := c.Start(t, program)
-		require.NotZero(t, p.Exit(t, atOnce))
+		require.Equal(t, 2, p.Exit(t, atOnce))
 		for _, name := range names {
 			require.Contains(t, p.Log(), name, program)
 		}
 	}
 	p := c.StartWith(t, []string{"SERVER_ADDR=8080", "LOG_LEVEL=loud", "WORKER_CONCURRENCY=none"}, "remora", "up")
-	require.NotZero(t, p.Exit(t, atOnce))
+	require.Equal(t, 2, p.Exit(t, atOnce))
 	for _, name := range []string{"SERVER_ADDR", "LOG_LEVEL", "WORKER_CONCURRENCY"} {
 		require.Contains(t, p.Log(), name)
 	}
