@@ -133,17 +133,19 @@ func insertChunks(c *conn, a ports.Append, seq int64, rows []chunkRow) error {
 }
 
 // chunksSQL adds sizes up before it reads data, so that nothing is read that the page has no room for. Sequence numbers
-// have no gaps; bounding them on both sides keeps the planner from reading all of a long output.
-const chunksSQL = `SELECT o.seq, o.attempt, o.stream, o."offset", o.at, o.size, o.codec, o.data
-	FROM (SELECT seq, SUM(size) OVER (ORDER BY seq) - size AS before
-		FROM job_output WHERE job_id = ? AND seq > ? AND seq <= ?) page
-	JOIN job_output o ON o.seq = page.seq
-	WHERE o.job_id = ? AND o.seq > ? AND o.seq <= ? AND page.before < ? ORDER BY o.seq`
+// have no gaps; bounding them on both sides keeps the planner from reading all of a long output. Where the page ends is one
+// value: of two tables to join SQLite looks through the page anew for every chunk.
+const chunksSQL = `SELECT seq, attempt, stream, "offset", at, size, codec, data FROM job_output
+	WHERE job_id = ? AND seq > ? AND seq <= (
+		SELECT COALESCE(MAX(page.seq), 0) FROM (SELECT seq, SUM(size) OVER (ORDER BY seq) - size AS before
+			FROM job_output WHERE job_id = ? AND seq > ? AND seq <= ?) page
+		WHERE page.before < ?)
+	ORDER BY seq`
 
 func chunksArgs(id domain.JobID, after domain.Seq, limit int) []any {
 	job, from := text(string(id)), max(int64(after), 0)
 	to := from + min(int64(limit), math.MaxInt64-from)
-	return []any{job, from, to, job, from, to, pageBytes}
+	return []any{job, from, job, from, to, pageBytes}
 }
 
 // Chunks implements ports.OutputStore.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -77,4 +78,43 @@ func TestDocs_Decisions(t *testing.T) {
 			require.Contains(t, string(text), heading, file)
 		}
 	}
+}
+
+// named is a test as docs/PROMISES.md names it: folder.Test, with the clause of its suite after a slash.
+var named = regexp.MustCompile("^([a-z0-9_/]+)\\.((?:Test|Benchmark)\\w+)(?:/(\\w+))?$")
+
+func TestDocs_PromisesNameTheirTests(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(root, "docs", "PROMISES.md"))
+	require.NoError(t, err)
+	suites := goText(t, filepath.Join("test", "contract"))
+	seen := 0
+	for i, span := range strings.Split(string(raw), "`") {
+		if i%2 == 0 || !strings.Contains(span, ".Test") && !strings.Contains(span, ".Benchmark") {
+			continue
+		}
+		m := named.FindStringSubmatch(span)
+		require.NotNil(t, m, "docs/PROMISES.md: %s is not folder.Test or folder.Test/Clause", span)
+		text := goText(t, m[1])
+		require.Contains(t, text, "func "+m[2]+"(", "docs/PROMISES.md names %s, and there is no such test", span)
+		if m[3] != "" {
+			require.Contains(t, text+suites, `"`+m[3]+`"`, "docs/PROMISES.md names %s, and no suite has such a clause", span)
+		}
+		seen++
+	}
+	require.Greater(t, seen, 20)
+}
+
+// goText is all Go source of a folder.
+func goText(t *testing.T, folder string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(folder), "*.go"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files, "%s holds no Go file", folder)
+	var all strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		all.Write(text)
+	}
+	return all.String()
 }

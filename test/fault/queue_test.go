@@ -194,9 +194,19 @@ func TestQueueFull(t *testing.T) {
 	h.Register(t)
 	n := submitNoters(t, h, 60)
 	waitSays(t, "the queue is full", api)
-	for _, id := range n.ids {
-		require.Equal(t, domain.StatusQueued, h.Job(t, id).Status)
-	}
+	wait.Until(t, func() error { // they wait in the database, not for tickets that are nowhere
+		list, err := h.Jobs().List(t.Context(), ports.JobQuery{Limit: 100})
+		if err != nil {
+			return err
+		}
+		require.Len(t, list.Jobs, len(n.ids))
+		for _, j := range list.Jobs {
+			if j.Job.Phase != domain.PhasePending && j.Job.Phase != domain.PhaseHeld {
+				return fmt.Errorf("job %s is %s", j.Job.ID, j.Job.State())
+			}
+		}
+		return nil
+	})
 	stats, err := client.Stats(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, room, stats.Waiting, "a full queue took more")
