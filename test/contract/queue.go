@@ -12,6 +12,7 @@ import (
 
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
+	"github.com/heysubinoy/remora/test/harness/wait"
 )
 
 // QueueTraits is in what queues may differ.
@@ -80,6 +81,16 @@ func queueTicket(id string, p domain.Priority) domain.Ticket {
 func (q queueUnderTest) put(t *testing.T, tickets ...domain.Ticket) {
 	t.Helper()
 	require.NoError(t, q.Put(t.Context(), tickets))
+}
+
+// restart restarts the queue and waits until it is reached again; until then every call may say that it is away.
+func (q queueUnderTest) restart(t *testing.T) {
+	t.Helper()
+	q.traits.Restart(t)
+	wait.Until(t, func() error {
+		_, err := q.Store(t.Context())
+		return err
+	})
 }
 
 // reserve takes exactly n tickets.
@@ -369,7 +380,7 @@ func queueRestart(t *testing.T, q queueUnderTest) {
 	_, err = q.Withdraw(t.Context(), []string{"gone"})
 	require.NoError(t, err)
 
-	q.traits.Restart(t)
+	q.restart(t)
 	q.put(t, queueTicket("c", 5), queueTicket("a", 10))
 	require.Equal(t, []string{"held", "a", "b", "c"}, deliveredIDs(q.reserve(t, 4, longTicketLease)), "what was handed out waits again")
 	after, err := q.Store(t.Context())
@@ -381,7 +392,7 @@ func queueRestart(t *testing.T, q queueUnderTest) {
 func queueRestartReceipts(t *testing.T, q queueUnderTest) {
 	q.put(t, queueTicket("a", 5))
 	before := q.reserve(t, 1, longTicketLease)[0]
-	q.traits.Restart(t)
+	q.restart(t)
 	after := q.reserve(t, 1, longTicketLease)[0]
 	require.ErrorIs(t, q.Ack(t.Context(), before.Receipt), domain.ErrReceiptStale)
 	require.NoError(t, q.Ack(t.Context(), after.Receipt))
