@@ -124,7 +124,13 @@ func TestQueueDamaged(t *testing.T) {
 			_, err = f.Write(bytes.Repeat([]byte{0xa5}, 37))
 			require.NoError(t, err)
 			require.NoError(t, f.Close())
-			require.Contains(t, h.StartQueue(t).Log(), "torn end was cut")
+			queue := h.StartQueue(t)
+			wait.Until(t, func() error { // what a process has written comes over a pipe
+				if !strings.Contains(queue.Log(), "torn end was cut") {
+					return fmt.Errorf("the queue has not said that it cut the torn end: %s", queue.Log())
+				}
+				return nil
+			})
 			return false
 		},
 		"flipped bit": func(t *testing.T, h *house.House, log string) bool {
