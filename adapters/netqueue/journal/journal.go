@@ -96,7 +96,7 @@ func Open(dir string, options Options, state State) (*Journal, error) {
 		if j.mark != nil {
 			_ = j.mark.f.Close()
 		}
-		return nil, errors.Join(err, held.Close())
+		return nil, errors.Join(err, unlock(held))
 	}
 	return j, nil
 }
@@ -354,5 +354,5 @@ func (j *Journal) Close() error {
 	defer j.compacting.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return errors.Join(err, j.file.Close(), j.mark.close(), j.lock.Close())
+	return errors.Join(err, j.file.Close(), j.mark.close(), unlock(j.lock))
 }

@@ -47,7 +47,7 @@ func Repair(dir string, state State) (Report, error) {
 		return Report{}, err
 	}
 	report, err := repair(dir, state)
-	return report, errors.Join(err, held.Close())
+	return report, errors.Join(err, unlock(held))
 }
 
 func repair(dir string, state State) (Report, error) {
