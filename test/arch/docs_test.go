@@ -81,7 +81,7 @@ func TestDocs_Decisions(t *testing.T) {
 }
 
 // named is a test as docs/PROMISES.md names it: folder.Test, with the clause of its suite after a slash.
-var named = regexp.MustCompile("^([a-z0-9_/]+)\\.((?:Test|Benchmark)\\w+)(?:/(\\w+))?$")
+var named = regexp.MustCompile(`^([a-z0-9_/]+)\.((?:Test|Benchmark)\w+)(?:/(\w+))?$`)
 
 func TestDocs_PromisesNameTheirTests(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(root, "docs", "PROMISES.md"))
