@@ -230,3 +230,13 @@ func TestExecutor_IdleConnectionsAreClosed(t *testing.T) {
 		}
 	}
 }
+
+func TestExecutor_SessionsThatAreNeverAllowed(t *testing.T) {
+	s := sshd.StartWith(t, sshd.Config{Lines: []string{"MaxSessions 0"}})
+	_, err := newExecutor(t, sshexec.Config{}).Start(t.Context(), s.Target(), newID(), line(t, "true"), contract.NewRecorder())
+	f, ok := errors.AsType[*domain.Failure](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, domain.ReasonConnect, f.Reason)
+	require.True(t, f.NotStarted)
+	require.ErrorContains(t, err, "refuses to open a session")
+}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -149,6 +150,9 @@ var built = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := removeAtExit(dir); err != nil {
+		return "", err
+	}
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return "", fmt.Errorf("finding the module: %w", err)
@@ -164,6 +168,23 @@ var built = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
+
+// leash is held open by this process alone, until its end, however that comes.
+var leash *os.File
+
+// removeAtExit has a shell wait for this process to let go of a pipe, and remove dir then.
+func removeAtExit(dir string) (err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close() //nolint:errcheck // the shell has its own
+	leash = w
+	remove := exec.Command("/bin/sh", "-c", `cat >/dev/null; rm -rf "$1"`, "sh", dir)
+	remove.Stdin = r
+	remove.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a Ctrl-C for the tests is not for it
+	return remove.Start()
+}
 
 // Build builds the programs once a test process and returns their folder. REMORA_TEST_BIN names one that is built already.
 func Build(t testing.TB) string {
