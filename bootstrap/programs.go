@@ -124,7 +124,7 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	}
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: f.jobs(cfg), Output: f.output(), Servers: f.servers, Access: f.servers,
+		Jobs: f.jobs(cfg), Batches: &application.Batches{Jobs: f.jobs(cfg), Repository: f.store.Batches()}, Output: f.output(), Servers: f.servers, Access: f.servers,
 		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
 		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
 	})
@@ -136,7 +136,7 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	return nil
 }
 
-func (f *foundation) jobs(cfg Config) ports.Jobs {
+func (f *foundation) jobs(cfg Config) *application.Jobs {
 	return &application.Jobs{
 		Repository: f.store.Jobs(), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue, Clock: f.clock, Entropy: f.entropy,
 		Rules: application.Rules{DefaultTimeout: cfg.SSHExecutionTimeout, AllowedShells: cfg.AllowedShells},
