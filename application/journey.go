@@ -118,9 +118,14 @@ func (j *journey) change(verb func(job *domain.Job, at time.Time) error) error {
 
 // tell writes down a change of the job's state.
 func (j *journey) tell(was domain.State, job *domain.Job) {
-	if was != job.State() {
-		event(j.lease, j.tenure.log, was, job, slog.Int64("output_bytes", j.printed()))
+	if was == job.State() {
+		return
 	}
+	var more []slog.Attr
+	if job.Status.Final() {
+		more = append(more, slog.Int64("output_bytes", j.printed()))
+	}
+	event(j.lease, j.tenure.log, was, job, more...)
 }
 
 // run carries the job until it is over, the worker stops, or the lease is lost.
