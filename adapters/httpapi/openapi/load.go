@@ -200,7 +200,7 @@ func parameterCodes(p *Object) []string {
 func completeBody(doc, body *Object) []string {
 	codes := []string{"body_invalid", "field_unknown", "field_duplicate", "content_type_unsupported", "body_too_large"}
 	if name := body.Text("x-schema"); name != "" {
-		body.Set("required", name != "Nothing")
+		body.Set("required", name != "Nothing" && !body.Flag("x-optional"))
 		body.Set("content", Of("application/json", media(doc, name)))
 	}
 	for _, m := range body.At("content").Objects() {
