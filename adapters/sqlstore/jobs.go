@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/heysubinoy/remora/domain"
@@ -25,12 +27,7 @@ func (r *jobs) Add(ctx context.Context, key ports.Idempotency, list ...*domain.J
 				return err
 			}
 		}
-		for _, j := range list {
-			if err := insertJob(c, j); err != nil {
-				return err
-			}
-		}
-		return nil
+		return insertJobs(c, list)
 	})
 	if err == nil && earlier == nil && key.Key != "" {
 		r.s.sweepKeys(ctx)
@@ -81,30 +78,50 @@ func (s *Store) sweepKeys(ctx context.Context) {
 	})
 }
 
-const insertJobSQL = `INSERT INTO jobs (` + jobColumns + `, title, search) VALUES (?, ?, ?, ?, ?, ?,
-	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const (
+	insertJobsSQL = "INSERT INTO jobs (" + jobColumns + ", title, search) VALUES "
+	jobMarks      = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	jobsPerStep = 50 // jobs inserted by one statement
+)
 
-func insertJob(c *conn, j *domain.Job) error {
+func jobValues(d *dialect, j *domain.Job) []any {
 	code, signal := exitColumns(j.Exit)
-	_, err := c.exec(insertJobSQL,
+	return []any{
 		string(j.ID), string(j.ServerID), string(j.BatchID), int(j.Priority), int64(j.Timeout), string(j.Retry.Mode), j.Retry.MaxAttempts,
 		string(j.Status), string(j.Phase), string(j.Reason), text(j.Message), j.Attempt, j.Failures, j.Epoch, string(j.Worker),
 		processColumn(j.Process), code, signal, receiptColumn(j.Receipt), j.CancelRequested,
-		c.d.at(j.CreatedAt), c.d.at(j.UpdatedAt), c.d.at(j.StartedAt), c.d.at(j.FinishedAt), c.d.at(j.DeadlineAt), c.d.at(j.NextActionAt),
+		d.at(j.CreatedAt), d.at(j.UpdatedAt), d.at(j.StartedAt), d.at(j.FinishedAt), d.at(j.DeadlineAt), d.at(j.NextActionAt),
 		j.Output.Stdout, j.Output.Stderr, int64(j.LastSeq), j.Revision,
 		string(j.OriginID), string(j.Command.Kind), j.Command.Line, j.Command.Args, argvColumn(j.Command.Argv),
-		j.Command.Script, j.Command.Shell, title(j.Command), foldedCommand(j.Command))
-	if err == nil {
-		return keepAttempt(c, j)
+		j.Command.Script, j.Command.Shell, title(j.Command), foldedCommand(j.Command),
 	}
-	switch c.d.fault(err) {
-	case faultExists, faultTaken:
-		return domain.ErrJobExists.Because(err)
-	case faultReference:
-		return domain.ErrServerNotFound.Because(err)
+}
+
+// insertJobs inserts jobs, many in one statement.
+func insertJobs(c *conn, list []*domain.Job) error {
+	for step := range slices.Chunk(list, jobsPerStep) {
+		var args []any
+		for _, j := range step {
+			args = append(args, jobValues(c.d, j)...)
+		}
+		_, err := c.exec(insertJobsSQL+jobMarks+strings.Repeat(", "+jobMarks, len(step)-1), args...)
+		switch c.d.fault(err) {
+		case faultExists, faultTaken:
+			return domain.ErrJobExists.Because(err)
+		case faultReference:
+			return domain.ErrServerNotFound.Because(err)
+		}
+		if err != nil {
+			return err
+		}
+		for _, j := range step {
+			if err := keepAttempt(c, j); err != nil {
+				return err
+			}
+		}
 	}
-	return err
+	return nil
 }
 
 // keepAttempt stores the record of an attempt once, however often the job that ended it is saved.

@@ -23,6 +23,7 @@ func TestDrivingPorts(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) contract.Services{"InProcess": inProcess, "OverHTTP": overHTTP} {
 		t.Run(name, func(t *testing.T) {
 			t.Run("JobService", func(t *testing.T) { contract.JobService(t, open) })
+			t.Run("BatchService", func(t *testing.T) { contract.BatchService(t, open) })
 			t.Run("ServerService", func(t *testing.T) { contract.ServerService(t, open) })
 		})
 	}

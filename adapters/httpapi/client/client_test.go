@@ -61,6 +61,8 @@ func services(t *testing.T) contract.Services {
 
 func TestJobService(t *testing.T) { contract.JobService(t, services) }
 
+func TestBatchService(t *testing.T) { contract.BatchService(t, services) }
+
 func TestServerService(t *testing.T) { contract.ServerService(t, services) }
 
 func TestClient_ErrorsKeepKindAndCode(t *testing.T) {
