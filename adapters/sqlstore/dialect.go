@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"encoding/json"
 	"strings"
 	"time"
@@ -16,7 +17,11 @@ type dialect struct {
 	words  *strings.Replacer
 	moment func(t time.Time) any
 	list   func(values []string) any
+	longs  func(values []int64) any
+	holds  func(column, part string) (term string, arg any) // the column holds part, both folded
 	fault  func(err error) fault
+
+	snapshot *sql.TxOptions // of a transaction that reads
 }
 
 // The placeholders of statements. PostgreSQL locks rows; SQLite lets one transaction write at a time and needs none of it.
@@ -33,6 +38,7 @@ type dialect struct {
 //	{share server} keep others from giving places on the server s
 //	{of in flight} read through the index of jobs in flight; SQLite would take that of all jobs a server ever had
 //	{position}    the function that finds a text in a text, 0 for not at all
+//	{by order}    before a column: read in the order of the list and look at this on the way. PostgreSQL knows from its statistics
 //	{elements}    the function that makes rows with a column value of a JSON list
 var (
 	postgres = dialect{
@@ -43,11 +49,17 @@ var (
 			"{ago}", "now() - ? * interval '1 microsecond'", "{true}", "TRUE", "{zero}", "timestamptz '0001-01-01 00:00:00+00'",
 			"{lock}", "FOR UPDATE", "{lock skip}", "FOR UPDATE SKIP LOCKED",
 			"{lock server}", "FOR NO KEY UPDATE OF s", "{share server}", "FOR SHARE OF s",
-			"{of in flight}", "", "{position}", "strpos", "{elements}", "json_array_elements_text",
+			"{of in flight}", "", "{by order}", "", "{position}", "strpos", "{elements}", "json_array_elements_text",
 		),
 		moment: func(t time.Time) any { return t },
 		list:   func(values []string) any { return pq.Array(values) },
-		fault:  postgresFault,
+		longs:  func(values []int64) any { return pq.Array(values) },
+		holds: func(column, part string) (string, any) {
+			return column + " LIKE ?", "%" + likeSpecial.Replace(part) + "%" // what pg_trgm's index serves
+		},
+		fault: postgresFault,
+
+		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	}
 	sqlite = dialect{
 		kind: "sqlite",
@@ -56,10 +68,12 @@ var (
 			"{now}", sqliteNow, "{lease}", sqliteNow+" + ?", "{in}", "IN (SELECT value FROM json_each(?))",
 			"{ago}", sqliteNow+" - ?", "{true}", "1", "{zero}", "-62135596800000000",
 			"{lock}", "", "{lock skip}", "", "{lock server}", "", "{share server}", "",
-			"{of in flight}", "INDEXED BY jobs_in_flight", "{position}", "instr", "{elements}", "json_each",
+			"{of in flight}", "INDEXED BY jobs_in_flight", "{by order}", "+", "{position}", "instr", "{elements}", "json_each",
 		),
 		moment: func(t time.Time) any { return t.UnixMicro() },
-		list:   sqliteList,
+		list:   sqliteList[string],
+		longs:  sqliteList[int64],
+		holds:  func(column, part string) (string, any) { return "instr(" + column + ", ?) > 0", part },
 		fault:  sqliteFault,
 	}
 )
@@ -67,10 +81,12 @@ var (
 // sqliteNow counts microseconds as the columns do; SQLite's clock has milliseconds.
 const sqliteNow = "CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000"
 
-func sqliteList(values []string) any {
+var likeSpecial = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
+
+func sqliteList[T string | int64](values []T) any {
 	text, err := json.Marshal(values)
 	if err != nil {
-		panic("sqlstore: a list of texts is always JSON: " + err.Error())
+		panic("sqlstore: a list of texts or numbers is always JSON: " + err.Error())
 	}
 	return string(text)
 }
