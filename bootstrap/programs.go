@@ -125,7 +125,7 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
 		Jobs: f.jobs(cfg), Output: f.output(), Servers: f.servers, Access: f.servers,
-		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
+		System: f.system(),
 		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
 	})
 	if err != nil {
@@ -140,6 +140,13 @@ func (f *foundation) jobs(cfg Config) ports.Jobs {
 	return &application.Jobs{
 		Repository: f.store.Jobs(), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue, Clock: f.clock, Entropy: f.entropy,
 		Rules: application.Rules{DefaultTimeout: cfg.SSHExecutionTimeout, AllowedShells: cfg.AllowedShells},
+	}
+}
+
+func (f *foundation) system() ports.System {
+	return &application.System{
+		Database: f.store, Queue: f.queue, Totals: f.store.Totals(), Workers: f.store.Workers(), Clock: f.clock,
+		Started: f.clock.Now(), Version: Version, Kind: f.store.Kind(),
 	}
 }
 

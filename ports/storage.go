@@ -77,6 +77,32 @@ type WorkerRepository interface {
 	List(ctx context.Context) ([]domain.Worker, error)
 }
 
+// Totals are the counts of all there is.
+type Totals struct {
+	Servers, Connected, Disconnected int64 // the latter two by the servers' last checks
+	Jobs                             []JobCount
+	Recent                           int64     // jobs created since the hour that was asked for
+	OldestQueued                     time.Time // when the oldest queued job was created; zero where none is
+	Carried                          map[domain.WorkerID]int
+}
+
+// JobCount counts the jobs of one status and reason.
+type JobCount struct {
+	Status  domain.Status
+	Reason  domain.Reason
+	Jobs    int64
+	Runs    int64         // those that were started and have ended
+	RunTime time.Duration // of all runs together
+}
+
+// TotalsRepository keeps counts beside the jobs, in the transactions that change them.
+type TotalsRepository interface {
+	// Totals returns the counts as of one moment. Its cost does not grow with the number of jobs that have ended. Jobs has an
+	// entry for every status and reason that there is; Recent counts from the beginning of the hour that recent lies in;
+	// Carried counts the running jobs of each worker that has any.
+	Totals(ctx context.Context, recent time.Time) (Totals, error)
+}
+
 // Append is one write of output: pieces in the order they came.
 type Append struct {
 	Job     domain.JobID

@@ -40,6 +40,9 @@ func (s *Server) route(e *echo.Echo) {
 	get(api+"/jobs/:id/stderr", s.getStream(domain.Stderr))
 	get(api+"/jobs/:id/stream", s.follow)
 
+	get(api+"/system/info", s.getSystemInfo)
+	get(api+"/system/enhanced", s.getSystemEnhanced)
+
 	e.POST(api+"/servers", s.createServer)
 	get(api+"/servers", s.listServers)
 	get(api+"/servers/:id", s.getServer)

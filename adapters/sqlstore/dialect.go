@@ -39,6 +39,7 @@ type dialect struct {
 //	{of in flight} read through the index of jobs in flight; SQLite would take that of all jobs a server ever had
 //	{position}    the function that finds a text in a text, 0 for not at all
 //	{by order}    before a column: read in the order of the list and look at this on the way. PostgreSQL knows from its statistics
+//	{connected}   whether a server's last check got through
 //	{elements}    the function that makes rows with a column value of a JSON list
 var (
 	postgres = dialect{
@@ -50,6 +51,7 @@ var (
 			"{lock}", "FOR UPDATE", "{lock skip}", "FOR UPDATE SKIP LOCKED",
 			"{lock server}", "FOR NO KEY UPDATE OF s", "{share server}", "FOR SHARE OF s",
 			"{of in flight}", "", "{by order}", "", "{position}", "strpos", "{elements}", "json_array_elements_text",
+			"{connected}", "(last_check ->> 'connected')::boolean",
 		),
 		moment: func(t time.Time) any { return t },
 		list:   func(values []string) any { return pq.Array(values) },
@@ -69,6 +71,7 @@ var (
 			"{ago}", sqliteNow+" - ?", "{true}", "1", "{zero}", "-62135596800000000",
 			"{lock}", "", "{lock skip}", "", "{lock server}", "", "{share server}", "",
 			"{of in flight}", "INDEXED BY jobs_in_flight", "{by order}", "+", "{position}", "instr", "{elements}", "json_each",
+			"{connected}", "last_check ->> 'connected'",
 		),
 		moment: func(t time.Time) any { return t.UnixMicro() },
 		list:   sqliteList[string],

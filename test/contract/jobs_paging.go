@@ -29,7 +29,9 @@ func sorted(jobs []*domain.Job, field ports.SortField, asc bool) []*domain.Job {
 		ports.SortUpdated:  func(a, b *domain.Job) int { return a.UpdatedAt.Compare(b.UpdatedAt) },
 		ports.SortStarted:  func(a, b *domain.Job) int { return a.StartedAt.Compare(b.StartedAt) },
 		ports.SortFinished: func(a, b *domain.Job) int { return a.FinishedAt.Compare(b.FinishedAt) },
-		ports.SortStatus:   func(a, b *domain.Job) int { return cmp.Or(cmp.Compare(a.Status, b.Status), a.CreatedAt.Compare(b.CreatedAt)) },
+		ports.SortStatus: func(a, b *domain.Job) int {
+			return cmp.Or(cmp.Compare(a.Status, b.Status), a.CreatedAt.Compare(b.CreatedAt))
+		},
 		ports.SortCommand:  func(a, b *domain.Job) int { return cmp.Compare(a.Command.Text(), b.Command.Text()) },
 		ports.SortPriority: func(a, b *domain.Job) int { return cmp.Compare(a.Priority, b.Priority) },
 	}[field]
