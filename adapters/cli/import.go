@@ -269,7 +269,7 @@ func (i *importer) print() error {
 			if r.pin != "" {
 				pinned = "known"
 			}
-			row(w, s.Name, s.Result, address(s.User, s.Hostname, s.Port), strings.Join(s.Tags, ","), r.server.Jump, r.keyFile, pinned, strings.Join(s.Notes, "; "))
+			row(w, s.Name, s.Result, address(s.User, s.Hostname, s.Port), strings.Join(s.Tags, ","), r.server.Jump, i.tilde(r.keyFile), pinned, strings.Join(s.Notes, "; "))
 		}
 	})
 	if err == nil && i.form() == formTable && len(i.omitted) > 0 {
@@ -277,12 +277,20 @@ func (i *importer) print() error {
 		err = i.app.print(nil, func(w io.Writer) {
 			row(w, "NOT TAKEN", "SERVER", "WHERE", "WHY")
 			for _, o := range i.omitted {
-				row(w, o.What, o.Server, o.At.String(), o.Why)
+				row(w, o.What, o.Server, i.tilde(o.At.String()), o.Why)
 			}
 		})
 	}
 	i.summary()
 	return err
+}
+
+// tilde shortens a path for people.
+func (i *importer) tilde(file string) string {
+	if rest, ok := strings.CutPrefix(file, i.home+"/"); ok {
+		return "~/" + rest
+	}
+	return file
 }
 
 func (i *importer) form() string { return i.global.form }
