@@ -30,6 +30,8 @@ func (s *Server) route(e *echo.Echo) {
 	if s.cfg.Metrics != nil {
 		get("/metrics", echo.WrapHandler(s.cfg.Metrics))
 	}
+	get("/docs", s.getDocs)
+	get(api+"/openapi.json", s.getOpenAPI)
 
 	e.POST(api+"/jobs", s.submitJob)
 	e.POST(api+"/jobs/script", s.submitScript)
@@ -53,7 +55,9 @@ func (s *Server) route(e *echo.Echo) {
 }
 
 // public are the routes that ask for no token; whatever is not in here does.
-var public = map[string]bool{"/": true, "/health": true, "/live": true, "/ready": true, "/metrics": true}
+var public = map[string]bool{
+	"/": true, "/health": true, "/live": true, "/ready": true, "/metrics": true, "/docs": true, api + "/openapi.json": true,
+}
 
 func noRoute(r *http.Request) *domain.Error {
 	return &domain.Error{

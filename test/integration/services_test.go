@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +13,7 @@ import (
 	"github.com/heysubinoy/remora/application"
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/test/contract"
+	"github.com/heysubinoy/remora/test/harness/apicheck"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,7 +43,9 @@ func overHTTP(t *testing.T) contract.Services {
 	})
 	require.NoError(t, err)
 	w.start(t, api.Run)
-	c, err := client.New(client.Config{URL: api.URL(), Token: token})
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	c, err := client.New(client.Config{URL: api.URL(), Token: token, HTTP: &http.Client{Transport: apicheck.Transport(t, transport)}})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	s.Jobs, s.Output, s.Servers, s.Access = c.Jobs, c.Output, c.Servers, c.Access
