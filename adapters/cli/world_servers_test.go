@@ -41,6 +41,9 @@ func (p worldServers) Create(_ context.Context, n ports.NewServer) (domain.Serve
 	}
 	if n.HostKey != "" {
 		s.HostKey = &domain.HostKey{Fingerprint: n.HostKey, PinnedAt: epoch}
+		if words := strings.Fields(n.HostKey); len(words) == 3 { // a known_hosts line; what its key hashes to is the server's affair
+			s.HostKey = &domain.HostKey{Fingerprint: fingerprint, Type: words[1], PinnedAt: epoch}
+		}
 	}
 	if err := s.Check(); err != nil {
 		return domain.Server{}, err
