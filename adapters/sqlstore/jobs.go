@@ -78,14 +78,17 @@ func (s *Store) sweepKeys(ctx context.Context) {
 	})
 }
 
+// keepTextSQL stores a text once, for all jobs that run it.
+const keepTextSQL = "INSERT INTO job_texts (id, search) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+
 const (
-	insertJobsSQL = "INSERT INTO jobs (" + jobColumns + ", title, search) VALUES "
+	insertJobsSQL = "INSERT INTO jobs (" + jobColumns + ", title, text_id) VALUES "
 	jobMarks      = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	jobsPerStep = 50 // jobs inserted by one statement
 )
 
-func jobValues(d *dialect, j *domain.Job) []any {
+func jobValues(d *dialect, j *domain.Job, textID int64) []any {
 	code, signal := exitColumns(j.Exit)
 	return []any{
 		string(j.ID), string(j.ServerID), string(j.BatchID), int(j.Priority), int64(j.Timeout), string(j.Retry.Mode), j.Retry.MaxAttempts,
@@ -94,18 +97,14 @@ func jobValues(d *dialect, j *domain.Job) []any {
 		d.at(j.CreatedAt), d.at(j.UpdatedAt), d.at(j.StartedAt), d.at(j.FinishedAt), d.at(j.DeadlineAt), d.at(j.NextActionAt),
 		j.Output.Stdout, j.Output.Stderr, int64(j.LastSeq), j.Revision,
 		string(j.OriginID), string(j.Command.Kind), j.Command.Line, j.Command.Args, argvColumn(j.Command.Argv),
-		j.Command.Script, j.Command.Shell, title(j.Command), foldedCommand(j.Command),
+		j.Command.Script, j.Command.Shell, title(j.Command), textID,
 	}
 }
 
 // insertJobs inserts jobs, many in one statement.
 func insertJobs(c *conn, list []*domain.Job) error {
 	for step := range slices.Chunk(list, jobsPerStep) {
-		var args []any
-		for _, j := range step {
-			args = append(args, jobValues(c.d, j)...)
-		}
-		_, err := c.exec(insertJobsSQL+jobMarks+strings.Repeat(", "+jobMarks, len(step)-1), args...)
+		err := insertStep(c, step)
 		switch c.d.fault(err) {
 		case faultExists, faultTaken:
 			return domain.ErrJobExists.Because(err)
@@ -122,6 +121,30 @@ func insertJobs(c *conn, list []*domain.Job) error {
 		}
 	}
 	return nil
+}
+
+func insertStep(c *conn, step []*domain.Job) error {
+	known := map[string]int64{}
+	var args []any
+	for i, j := range step {
+		search := foldedCommand(j.Command)
+		id, kept := known[search]
+		if !kept {
+			id = textID(search)
+			known[search] = id
+		}
+		args = append(args, jobValues(c.d, j, id)...)
+		if i == len(step)-1 && !kept {
+			return c.insertAfter(keepTextSQL, []any{id, search}, insertJobsSQL+jobMarks+strings.Repeat(", "+jobMarks, i), args...)
+		}
+		if !kept {
+			if _, err := c.exec(keepTextSQL, id, search); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := c.exec(insertJobsSQL+jobMarks+strings.Repeat(", "+jobMarks, len(step)-1), args...)
+	return err
 }
 
 // keepAttempt stores the record of an attempt once, however often the job that ended it is saved.
