@@ -50,24 +50,3 @@ func TestHealth(t *testing.T) {
 		})
 	}
 }
-
-func TestTokens(t *testing.T) {
-	ctx := t.Context()
-	tokens := &application.Tokens{Repository: memory.NewStore(time.Now).Tokens()}
-	admin := domain.Principal{Name: "admin", Role: domain.RoleAdmin}
-	first, second := domain.NewSecret("first token"), domain.NewSecret("second token")
-	for _, unknown := range []domain.Secret{{}, first} {
-		_, err := tokens.Authenticate(ctx, unknown)
-		require.ErrorIs(t, err, domain.ErrUnauthenticated)
-	}
-	require.NoError(t, tokens.Grant(ctx, admin, first))
-	who, err := tokens.Authenticate(ctx, first)
-	require.NoError(t, err)
-	require.Equal(t, admin, who)
-
-	require.NoError(t, tokens.Grant(ctx, admin, second))
-	_, err = tokens.Authenticate(ctx, first)
-	require.ErrorIs(t, err, domain.ErrUnauthenticated, "the earlier token is replaced")
-	_, err = tokens.Authenticate(ctx, second)
-	require.NoError(t, err)
-}

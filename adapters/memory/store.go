@@ -24,7 +24,7 @@ type Store struct {
 	keys    map[string]usedKey
 	servers map[domain.ServerID]*serverRecord
 	workers map[domain.WorkerID]*lease
-	tokens  map[[32]byte]domain.Principal
+	access  access
 	queues  map[string]string // the store last seen behind a queue's name
 }
 
@@ -50,7 +50,7 @@ func NewStore(now func() time.Time) *Store {
 		keys:    map[string]usedKey{},
 		servers: map[domain.ServerID]*serverRecord{},
 		workers: map[domain.WorkerID]*lease{},
-		tokens:  map[[32]byte]domain.Principal{},
+		access:  newAccess(),
 		queues:  map[string]string{},
 	}
 }
@@ -72,6 +72,9 @@ func (s *Store) Servers() *Servers { return &Servers{s} }
 
 // Tokens returns the store's tokens.
 func (s *Store) Tokens() *Tokens { return &Tokens{s} }
+
+// Passes returns the store's sessions and sign-in codes.
+func (s *Store) Passes() *Passes { return &Passes{s} }
 
 var _ ports.Pinger = (*Store)(nil)
 
