@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/heysubinoy/remora/adapters/memory"
 	"github.com/heysubinoy/remora/adapters/system"
 	"github.com/heysubinoy/remora/application"
 	"github.com/heysubinoy/remora/domain"

@@ -45,10 +45,10 @@ type Proof struct {
 	Code  domain.Secret // of a sign-in address
 }
 
-// Session is a browser that is signed in.
+// Session says who is signed in.
 type Session struct {
 	Principal domain.Principal
-	ExpiresAt time.Time
+	ExpiresAt time.Time // of a browser's session; zero for a token
 }
 
 // IssuedPass is a pass's text, which is shown this once and kept nowhere.
@@ -69,13 +69,19 @@ type Sessions interface {
 	Code(ctx context.Context, p domain.Principal) (IssuedPass, error)
 }
 
-// Account is what whoever asks can learn of themselves.
+// SignInCode is the address that signs its visitor in once.
+type SignInCode struct {
+	URL       domain.Secret
+	ExpiresAt time.Time
+}
+
+// Account is what whoever asks over the API learns of themselves.
 type Account interface {
-	// Who returns who asks, and until when they may; a zero time is for ever. Fails with ErrUnauthenticated, ErrTokenExpired.
+	// Who returns who asks. Fails with ErrUnauthenticated, ErrTokenExpired.
 	Who(ctx context.Context) (Session, error)
-	// Code makes a code by which a browser signs in once as who asks. Fails with ErrUnauthenticated, and with
+	// Code makes an address at which a browser signs in once as who asks. Fails with ErrUnauthenticated, and with
 	// sign_in_off, domain.KindConflict, where nobody signs in.
-	Code(ctx context.Context) (IssuedPass, error)
+	Code(ctx context.Context) (SignInCode, error)
 }
 
 // TokenRepository keeps tokens by the hash of their text, 32 bytes. A hash that was removed or replaced is never taken again.

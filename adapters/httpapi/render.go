@@ -35,6 +35,7 @@ func (s *Server) resource(c echo.Context, v any) error {
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "private, no-cache")
 	h.Add("Vary", "Authorization")
+	h.Add("Vary", "Cookie")
 	if matches(c.Request().Header.Values("If-None-Match"), tag) {
 		return c.NoContent(http.StatusNotModified)
 	}

@@ -31,13 +31,15 @@ func inProcess(t *testing.T) contract.Services { return newWorld(t).services() }
 // overHTTP puts the API on a real listener and its client before the world.
 func overHTTP(t *testing.T) contract.Services {
 	w := newWorld(t)
-	tokens := &application.Tokens{Repository: w.store.Tokens()}
+	tokens := &application.Tokens{Repository: w.store.Tokens(), Clock: system.Clock{}, Entropy: system.Entropy{}}
 	token := domain.NewSecret("remora_0123456789abcdef0123456789abcdef")
-	require.NoError(t, tokens.Grant(t.Context(), domain.Principal{Name: "admin", Role: domain.RoleAdmin}, token))
+	_, err := tokens.Grant(t.Context(), "admin", token)
+	require.NoError(t, err)
 	s := w.services()
 	api, err := httpapi.Open(httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: s.Jobs, Output: s.Output, Servers: s.Servers, Access: s.Access, Auth: tokens,
-		System: &application.System{Database: w.store, Queue: w.queue, Clock: system.Clock{}},
+		Addr: "127.0.0.1:0", Jobs: s.Jobs, Output: s.Output, Servers: s.Servers, Access: s.Access, Auth: tokens, Tokens: tokens,
+		Sessions: &application.Sessions{Tokens: tokens, Repository: w.store.Passes(), Key: token, Clock: system.Clock{}},
+		System:   &application.System{Database: w.store, Queue: w.queue, Clock: system.Clock{}},
 	})
 	require.NoError(t, err)
 	w.start(t, api.Run)

@@ -35,6 +35,8 @@ type Client struct {
 	Servers *Servers
 	Access  *Access
 	System  *System
+	Tokens  *Tokens
+	Account *Account
 
 	conn *conn
 }
@@ -68,7 +70,7 @@ func New(cfg Config) (*Client, error) {
 	// A redirect would carry the token to an address that nobody named.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &own
-	return &Client{Jobs: &Jobs{c}, Output: &Output{c}, Servers: &Servers{c}, Access: &Access{c}, System: &System{c}, conn: c}, nil
+	return &Client{Jobs: &Jobs{c}, Output: &Output{c}, Servers: &Servers{c}, Access: &Access{c}, System: &System{c}, Tokens: &Tokens{c}, Account: &Account{c}, conn: c}, nil
 }
 
 func transport() *http.Transport {
