@@ -40,6 +40,8 @@ var rights = map[string]domain.Role{
 	"GET " + api + "/jobs/:id/stream":       viewer,
 	"POST " + api + "/jobs":                 operator,
 	"POST " + api + "/jobs/script":          operator,
+	"POST " + api + "/jobs/:id/duplicate":   operator,
+	"POST " + api + "/jobs/:id/rerun":       operator,
 	"POST " + api + "/jobs/:id/cancel":      operator,
 	"GET " + api + "/servers":               viewer,
 	"GET " + api + "/servers/:id":           viewer,
