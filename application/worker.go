@@ -171,6 +171,11 @@ func (t *tenure) carry(stop context.Context, d domain.Delivery) {
 	if job == nil {
 		return
 	}
+	was := domain.State{Status: domain.StatusQueued}
+	if job.Phase != domain.PhaseClaimed {
+		was = domain.State{Status: domain.StatusRunning, Phase: domain.PhaseDetached}
+	}
+	event(t.lease, t.log, was, job)
 	j := newJourney(stop, t, job)
 	if !t.enter(j) {
 		return

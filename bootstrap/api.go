@@ -31,9 +31,10 @@ func (p *API) addAPI(ctx context.Context, cfg Config, s Secrets, f *foundation, 
 	}
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: f.jobs(cfg), Output: f.output(), Servers: f.servers, Access: f.servers,
+		Jobs: f.jobs(cfg, log), Output: f.output(), Servers: f.servers, Access: f.servers,
 		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
 		Auth:   tokens, Tokens: tokens, Sessions: sessions, Logger: log.With("part", "api"), Version: Version,
+		Metrics: p.meters.Handler(), Count: p.meters.Request,
 	})
 	if err != nil {
 		return err

@@ -50,10 +50,10 @@ type Backlog interface {
 	// pending and every detached one due, and it returns how many; else 0.
 	Adopt(ctx context.Context, queue, store string, at time.Time) (int, error)
 	// DetachSilent detaches up to limit running jobs whose worker's lease has run out by the database's clock, or is not
-	// registered. It returns how many.
-	DetachSilent(ctx context.Context, limit int, at time.Time) (int, error)
-	// Expire ends up to limit jobs with domain.Job.Expire. It returns how many.
-	Expire(ctx context.Context, limit int, at time.Time) (int, error)
+	// registered. It returns them as they are now; what they run may be left out.
+	DetachSilent(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error)
+	// Expire ends up to limit jobs with domain.Job.Expire. It returns them as they are now; what they run may be left out.
+	Expire(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error)
 }
 
 // WorkerRepository keeps the workers and their leases, timed by the database's clock alone.

@@ -5,18 +5,23 @@ import (
 	"slices"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/heysubinoy/remora/domain"
 )
 
-// Routes lists the routes there are, METHOD path, each once.
-func Routes() []string {
+// Routes returns every route as method and path.
+func (s *Server) Routes() [][2]string {
 	e := echo.New()
-	new(Server).route(e)
-	all := map[string]bool{}
+	s.route(e)
+	var all [][2]string
 	for _, r := range e.Routes() {
-		all[r.Method+" "+r.Path] = true
+		all = append(all, [2]string{r.Method, r.Path})
 	}
-	return slices.Sorted(maps.Keys(all))
+	return all
 }
 
-// Declared lists the routes whose rights are declared.
+// Declared lists the routes whose rights are declared, METHOD path.
 func Declared() []string { return slices.Sorted(maps.Keys(rights)) }
+
+// Right says what a route needs, METHOD path.
+func Right(route string) domain.Role { return rights[route] }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/heysubinoy/remora/adapters/httpapi/wire"
 	"github.com/heysubinoy/remora/domain"
+	"github.com/heysubinoy/remora/ports"
 )
 
 const (
@@ -35,6 +36,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		c.Set(keyRequestID, id)
 		c.Response().Header().Set(headerRequestID, id)
+		c.SetRequest(c.Request().WithContext(ports.WithRequest(c.Request().Context(), id)))
+		answered := s.cfg.Count(c.Request().Method, c.Path()) // a template, or nothing where there is no route
 		// A deadline that an earlier request on this connection left behind is not this one's.
 		_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Time{})
 
@@ -42,6 +45,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			c.Error(err)
 		}
+		answered(c.Response().Status, c.Response().Size)
 		s.logRequest(c, err, time.Since(began))
 		return nil
 	}

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -9,18 +10,35 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/heysubinoy/remora/adapters/httpapi"
+	"github.com/heysubinoy/remora/adapters/httpapi/openapi"
 	"github.com/heysubinoy/remora/domain"
 )
+
+// whole opens a server with every route that there can be.
+func whole(t *testing.T) *bench {
+	return open(t, func(c *httpapi.Config) { c.Metrics = http.NotFoundHandler() })
+}
 
 // Every route says what it needs, and nothing is said of routes that are not there.
 func TestRights_EveryRouteIsDeclared(t *testing.T) {
 	var routes []string
-	for _, r := range httpapi.Routes() {
-		if !strings.HasPrefix(r, http.MethodHead+" ") {
-			routes = append(routes, r)
+	for _, r := range whole(t).server.Routes() {
+		if r[0] != http.MethodHead {
+			routes = append(routes, r[0]+" "+r[1])
 		}
 	}
-	require.Equal(t, routes, httpapi.Declared(), "rights.go and routes.go do not agree")
+	require.ElementsMatch(t, routes, httpapi.Declared(), "rights.go and routes.go do not agree")
+}
+
+// The document tells people what the table lets them.
+func TestRights_AreThoseOfTheDocument(t *testing.T) {
+	told := 0
+	for _, op := range openapi.Operations(openapi.Document()) {
+		told++
+		route := op.Method + " " + regexp.MustCompile(`\{(\w+)\}`).ReplaceAllString(op.Path, ":$1")
+		require.Equal(t, string(httpapi.Right(route)), op.Text("x-role"), route)
+	}
+	require.Greater(t, told, 20)
 }
 
 // needed says by the rules, not by the table, what a route needs.
@@ -46,7 +64,7 @@ func needed(method, path string) domain.Role {
 }
 
 func TestRights_EveryRouteAndRole(t *testing.T) {
-	b := open(t)
+	b := whole(t)
 	tokens := map[domain.Role]string{domain.RoleAdmin: b.token}
 	for _, role := range []domain.Role{domain.RoleViewer, domain.RoleOperator} {
 		tokens[role] = "a-token-of-a-mere-" + string(role)
@@ -54,8 +72,9 @@ func TestRights_EveryRouteAndRole(t *testing.T) {
 	}
 	fill := strings.NewReplacer(":id", nobody, ":filename", "nothing.pem")
 	refused := 0
-	for _, route := range httpapi.Routes() {
-		method, path, _ := strings.Cut(route, " ")
+	for _, r := range b.server.Routes() {
+		method, path := r[0], r[1]
+		route := method + " " + path
 		read := strings.Replace(method, http.MethodHead, http.MethodGet, 1)
 		need := needed(read, path)
 		ask := func(headers ...string) reply { return b.do(t, method, fill.Replace(path), "", headers...) }

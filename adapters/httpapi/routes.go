@@ -28,6 +28,11 @@ func (s *Server) route(e *echo.Echo) {
 	get("/health", s.getHealth)
 	get("/live", s.getLive)
 	get("/ready", s.getReady)
+	if s.cfg.Metrics != nil {
+		get("/metrics", echo.WrapHandler(s.cfg.Metrics))
+	}
+	get("/docs", s.getDocs)
+	get(api+"/openapi.json", s.getOpenAPI)
 
 	e.POST(api+"/jobs", s.submitJob)
 	e.POST(api+"/jobs/script", s.submitScript)

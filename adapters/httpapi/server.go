@@ -40,6 +40,9 @@ type Config struct {
 	Logger  *slog.Logger // nil logs nothing
 	Version string       // shown on / and /health
 
+	Metrics http.Handler                                                        // answers /metrics; nil: there is no such path
+	Count   func(method, route string) (answered func(status int, bytes int64)) // is told of every request; nil tells nobody
+
 	Heartbeat    time.Duration // silence on a stream after which a comment is sent; 0 = 15 s
 	WriteTimeout time.Duration // how long a reader may take nothing before it is cut off; 0 = 30 s
 	StopTimeout  time.Duration // how long Run waits for open requests at its end; 0 = 10 s
@@ -177,6 +180,9 @@ func (c *Config) check() error {
 	c.StopTimeout = orDefault(c.StopTimeout, 10*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Count == nil {
+		c.Count = func(string, string) func(int, int64) { return func(int, int64) {} }
 	}
 	return nil
 }

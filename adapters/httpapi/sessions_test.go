@@ -77,7 +77,7 @@ func TestSession_NeedsAProof(t *testing.T) {
 		require.Empty(t, resp.header.Get("Set-Cookie"))
 	}
 	for _, body := range []string{`{}`, `{"token":""}`, `{"token":"a","code":"b"}`} {
-		b.do(t, "POST", "session", body, "Authorization", "").isError(t, http.StatusBadRequest, "token_invalid")
+		b.do(t, "POST", "session", body, "Authorization", "").isError(t, http.StatusBadRequest, "body_invalid")
 	}
 	b.do(t, "GET", "session", "", "Authorization", "").isError(t, http.StatusUnauthorized, "token_invalid")
 	b.do(t, "GET", "session", "", "Authorization", "", "Cookie", "remora_session=forged").isError(t, http.StatusUnauthorized, "session_over")

@@ -84,13 +84,14 @@ func (b *Backlog) Return(ctx context.Context, tickets []domain.Ticket, at time.T
 
 // Wake implements ports.Backlog.
 func (b *Backlog) Wake(ctx context.Context, limit int, at time.Time) (int, error) {
-	return b.sweep(ctx, limit, func(j *domain.Job) bool {
+	woken, err := b.sweep(ctx, limit, func(j *domain.Job) bool {
 		switch j.Phase {
 		case domain.PhaseBackoff, domain.PhaseHeld, domain.PhaseEnqueued:
 			return due(j, at)
 		}
 		return false
 	}, func(j *domain.Job) error { return j.Release(at) })
+	return len(woken), err
 }
 
 // Adopt implements ports.Backlog.
@@ -119,29 +120,28 @@ func (b *Backlog) Adopt(ctx context.Context, queue, store string, at time.Time) 
 }
 
 // DetachSilent implements ports.Backlog.
-func (b *Backlog) DetachSilent(ctx context.Context, limit int, at time.Time) (int, error) {
+func (b *Backlog) DetachSilent(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error) {
 	return b.sweep(ctx, limit, func(j *domain.Job) bool {
 		return j.Status == domain.StatusRunning && j.Phase != domain.PhaseDetached && !b.s.alive(j.Worker)
 	}, func(j *domain.Job) error { return j.Detach(at) })
 }
 
 // Expire implements ports.Backlog.
-func (b *Backlog) Expire(ctx context.Context, limit int, at time.Time) (int, error) {
+func (b *Backlog) Expire(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error) {
 	may := func(j *domain.Job) bool { return copyJob(j).Expire(at) == nil }
 	return b.sweep(ctx, limit, may, func(j *domain.Job) error { return j.Expire(at) })
 }
 
 // sweep applies a verb to up to limit jobs that match when their turn comes: one write may change another job, as when
 // a freed place releases a held one.
-func (b *Backlog) sweep(ctx context.Context, limit int, match func(*domain.Job) bool, verb func(*domain.Job) error) (int, error) {
+func (b *Backlog) sweep(ctx context.Context, limit int, match func(*domain.Job) bool, verb func(*domain.Job) error) (swept []*domain.Job, err error) {
 	end, err := b.s.begin(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer end()
-	n := 0
 	for _, picked := range b.s.pick(match, byNextAction) {
-		if n == limit {
+		if len(swept) == limit {
 			break
 		}
 		j := copyJob(b.s.jobs[picked.ID].job)
@@ -149,12 +149,12 @@ func (b *Backlog) sweep(ctx context.Context, limit int, match func(*domain.Job) 
 			continue
 		}
 		if err := verb(j); err != nil {
-			return n, err
+			return swept, err
 		}
 		b.s.write(j)
-		n++
+		swept = append(swept, copyJob(j))
 	}
-	return n, nil
+	return swept, nil
 }
 
 func due(j *domain.Job, at time.Time) bool { return !j.NextActionAt.After(at) }

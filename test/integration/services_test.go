@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
 	"github.com/heysubinoy/remora/test/contract"
+	"github.com/heysubinoy/remora/test/harness/apicheck"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -63,7 +65,9 @@ func (w *world) client(t *testing.T, in contract.SignIn) *client.Client {
 	})
 	require.NoError(t, err)
 	w.start(t, api.Run)
-	c, err := client.New(client.Config{URL: api.URL(), Token: administrator})
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	c, err := client.New(client.Config{URL: api.URL(), Token: administrator, HTTP: &http.Client{Transport: apicheck.Transport(t, transport)}})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c

@@ -137,7 +137,7 @@ func (b SignIn) Proof() (ports.Proof, error) {
 		p.Code = domain.NewSecret(string(*b.Code))
 	}
 	if p.Token.Empty() == p.Code.Empty() {
-		return p, domain.Invalid("token", "send a token, or the code of a sign-in address")
+		return p, domain.Invalid("body", "send a token, or the code of a sign-in address")
 	}
 	return p, nil
 }
