@@ -29,9 +29,11 @@ func (p *API) addAPI(ctx context.Context, cfg Config, s Secrets, f *foundation, 
 	if err != nil {
 		return err
 	}
+	jobs := f.jobs(cfg, log)
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: f.jobs(cfg, log), Output: f.output(), Servers: f.servers, Access: f.servers,
+		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.store.Batches()},
+		Output: f.output(), Servers: f.servers, Access: f.servers,
 		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
 		Auth:   tokens, Tokens: tokens, Sessions: sessions, Logger: log.With("part", "api"), Version: Version,
 		Metrics: p.meters.Handler(), Count: p.meters.Request,

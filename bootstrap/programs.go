@@ -138,7 +138,7 @@ func (p *Program) addQueue(cfg Config, s Secrets, log *slog.Logger) error {
 	return nil
 }
 
-func (f *foundation) jobs(cfg Config, log *slog.Logger) ports.Jobs {
+func (f *foundation) jobs(cfg Config, log *slog.Logger) *application.Jobs {
 	return &application.Jobs{
 		Repository: f.meters.Jobs(f.store.Jobs()), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue,
 		Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "jobs"),

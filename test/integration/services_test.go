@@ -51,7 +51,7 @@ func overHTTP(t *testing.T) contract.Services {
 	w := newWorld(t)
 	c := w.client(t, w.signIn(t))
 	s := w.services()
-	s.Jobs, s.Output, s.Servers, s.Access = c.Jobs, c.Output, c.Servers, c.Access
+	s.Jobs, s.Batches, s.Output, s.Servers, s.Access = c.Jobs, c.Batches, c.Output, c.Servers, c.Access
 	return s
 }
 
@@ -59,7 +59,7 @@ func (w *world) client(t *testing.T, in contract.SignIn) *client.Client {
 	t.Helper()
 	s := w.services()
 	api, err := httpapi.Open(httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: s.Jobs, Output: s.Output, Servers: s.Servers, Access: s.Access,
+		Addr: "127.0.0.1:0", Jobs: s.Jobs, Batches: s.Batches, Output: s.Output, Servers: s.Servers, Access: s.Access,
 		Auth: in.Auth, Tokens: in.Tokens, Sessions: in.Sessions,
 		System: &application.System{Database: w.store, Queue: w.queue, Clock: system.Clock{}},
 	})
