@@ -143,9 +143,11 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	if err := grantAdmin(ctx, cfg, tokens); err != nil {
 		return err
 	}
+	jobs := f.jobs(cfg, log)
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: f.jobs(cfg, log), Output: f.output(), Servers: f.servers, Access: f.servers,
+		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.store.Batches()},
+		Output: f.output(), Servers: f.servers, Access: f.servers,
 		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
 		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
 		Metrics: p.meters.Handler(), Count: p.meters.Request,
@@ -158,7 +160,7 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	return nil
 }
 
-func (f *foundation) jobs(cfg Config, log *slog.Logger) ports.Jobs {
+func (f *foundation) jobs(cfg Config, log *slog.Logger) *application.Jobs {
 	return &application.Jobs{
 		Repository: f.meters.Jobs(f.store.Jobs()), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue,
 		Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "jobs"),

@@ -45,6 +45,13 @@ func (s *Server) route(e *echo.Echo) {
 	get(api+"/jobs/:id/stderr", s.getStream(domain.Stderr))
 	get(api+"/jobs/:id/stream", s.follow)
 
+	e.POST(api+"/jobs/bulk", s.submitBatch)
+	get(api+"/batches", s.listBatches)
+	get(api+"/batches/:id", s.getBatch)
+	get(api+"/batches/:id/groups", s.getGroups)
+	e.POST(api+"/batches/:id/cancel", s.cancelBatch)
+	e.POST(api+"/batches/:id/rerun", s.rerunBatch)
+
 	e.POST(api+"/servers", s.createServer)
 	get(api+"/servers", s.listServers)
 	get(api+"/servers/:id", s.getServer)
