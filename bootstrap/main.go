@@ -69,7 +69,7 @@ func connect(_ context.Context, url string, token domain.Secret) (cli.Services, 
 	if err != nil {
 		return cli.Services{}, err
 	}
-	return cli.Services{Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, System: c.System}, nil
+	return cli.Services{Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, Keys: c.Keys, System: c.System}, nil
 }
 
 // apart runs one service as a process of its own, until ctx is done.

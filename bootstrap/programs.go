@@ -42,6 +42,7 @@ type foundation struct {
 	queue    *netqueue.Client
 	executor *sshexec.Executor
 	servers  *application.Servers
+	keys     *application.Keys
 	clock    system.Clock
 	entropy  system.Entropy
 }
@@ -90,6 +91,9 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	if err := store.Migrate(ctx); err != nil {
 		return nil, err
 	}
+	if err := checkMasterKey(ctx, cfg, store.MasterKeyCheck(), s.Vault); err != nil {
+		return nil, err
+	}
 	queue := netqueue.NewClient(netqueue.ClientConfig{
 		Addr: cfg.NetQueueAddr, Queue: cfg.QueueName, Token: s.QueueToken, TLS: s.QueueTLS, Logger: log.With("part", "queue-client"),
 	})
@@ -101,8 +105,10 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	p.closes("ssh", executor.Close)
 	f := &foundation{store: store, queue: queue, executor: executor}
 	f.servers = &application.Servers{
-		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
+		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Stored: store.Keys(), Checks: store.Checks(),
+		Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
 	}
+	f.keys = &application.Keys{Repository: store.Keys(), Vault: s.Vault, Reader: sshexec.KeyReader{}, Clock: f.clock}
 	return f, nil
 }
 
@@ -124,7 +130,7 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	}
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: f.jobs(cfg), Output: f.output(), Servers: f.servers, Access: f.servers,
+		Jobs: f.jobs(cfg), Output: f.output(), Servers: f.servers, Access: f.servers, Keys: f.keys, MaxUpload: cfg.MaxUploadSize,
 		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
 		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
 	})

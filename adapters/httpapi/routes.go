@@ -45,6 +45,17 @@ func (s *Server) route(e *echo.Echo) {
 	e.DELETE(api+"/servers/:id", s.deleteServer)
 	e.POST(api+"/servers/:id/test", s.testServer)
 	e.POST(api+"/servers/:id/host-key", s.trustHostKey)
+	e.POST(api+"/servers/:id/status", s.checkServer)
+	e.POST(api+"/servers/bulk/status", s.checkServers)
+
+	e.POST(api+"/upload/pem", s.uploadKey)
+	get(api+"/files/pem", s.listKeys)
+	e.DELETE(api+"/files/pem/:filename", s.deleteKey)
+
+	// What older clients call these.
+	get(api+"/servers/:id/status", s.checkServer)
+	get(api+"/servers/status/all", s.checkServers)
+	e.POST(api+"/pem-files/upload", s.uploadKey)
 }
 
 // public are the routes that ask for no token; whatever is not in here does.

@@ -32,12 +32,14 @@ type Config struct {
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
+	Keys    ports.Keys
 	System  ports.System
 	Auth    ports.Authenticator
 
 	Logger  *slog.Logger // nil logs nothing
 	Version string       // shown on / and /health
 
+	MaxUpload    int64         // bytes of a key that is uploaded; 0 = 64 KiB
 	Heartbeat    time.Duration // silence on a stream after which a comment is sent; 0 = 15 s
 	WriteTimeout time.Duration // how long a reader may take nothing before it is cut off; 0 = 30 s
 	StopTimeout  time.Duration // how long Run waits for open requests at its end; 0 = 10 s
@@ -144,7 +146,7 @@ func (s *Server) handler() http.Handler {
 
 func (c *Config) check() error {
 	for name, missing := range map[string]bool{
-		"Jobs": c.Jobs == nil, "Output": c.Output == nil, "Servers": c.Servers == nil, "Access": c.Access == nil,
+		"Jobs": c.Jobs == nil, "Output": c.Output == nil, "Servers": c.Servers == nil, "Access": c.Access == nil, "Keys": c.Keys == nil,
 		"System": c.System == nil, "Auth": c.Auth == nil && !c.AuthNone,
 	} {
 		if missing {
@@ -160,6 +162,9 @@ func (c *Config) check() error {
 	c.Heartbeat = orDefault(c.Heartbeat, 15*time.Second)
 	c.WriteTimeout = orDefault(c.WriteTimeout, 30*time.Second)
 	c.StopTimeout = orDefault(c.StopTimeout, 10*time.Second)
+	if c.MaxUpload <= 0 {
+		c.MaxUpload = defaultUpload
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

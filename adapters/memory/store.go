@@ -26,6 +26,9 @@ type Store struct {
 	workers map[domain.WorkerID]*lease
 	tokens  map[[32]byte]domain.Principal
 	queues  map[string]string // the store last seen behind a queue's name
+
+	stored    map[string]keyRecord // private keys by name
+	masterKey domain.Sealed        // the value that it is known by
 }
 
 // record is a job with all that is kept of it.
@@ -52,6 +55,7 @@ func NewStore(now func() time.Time) *Store {
 		workers: map[domain.WorkerID]*lease{},
 		tokens:  map[[32]byte]domain.Principal{},
 		queues:  map[string]string{},
+		stored:  map[string]keyRecord{},
 	}
 }
 

@@ -22,7 +22,7 @@ func (e *Executor) Probe(ctx context.Context, t ports.Target, pin bool) ports.Te
 	s, failed := login(ctx, t, pin)
 	report.Latency = time.Since(began)
 	if failed != nil {
-		report.Step, report.Reason, report.Message, report.Seen = failed.step, failed.failure.Reason, failed.failure.Message, failed.seen
+		failed.report(&report)
 		return report
 	}
 	report.Seen = s.seen

@@ -21,6 +21,7 @@ func TestDrivingPorts(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) contract.Services{"InProcess": inProcess, "OverHTTP": overHTTP} {
 		t.Run(name, func(t *testing.T) {
 			t.Run("JobService", func(t *testing.T) { contract.JobService(t, open) })
+			t.Run("KeyService", func(t *testing.T) { contract.KeyService(t, open) })
 			t.Run("ServerService", func(t *testing.T) { contract.ServerService(t, open) })
 		})
 	}
@@ -36,7 +37,7 @@ func overHTTP(t *testing.T) contract.Services {
 	require.NoError(t, tokens.Grant(t.Context(), domain.Principal{Name: "admin", Role: domain.RoleAdmin}, token))
 	s := w.services()
 	api, err := httpapi.Open(httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: s.Jobs, Output: s.Output, Servers: s.Servers, Access: s.Access, Auth: tokens,
+		Addr: "127.0.0.1:0", Jobs: s.Jobs, Output: s.Output, Servers: s.Servers, Access: s.Access, Keys: s.Keys, Auth: tokens,
 		System: &application.System{Database: w.store, Queue: w.queue, Clock: system.Clock{}},
 	})
 	require.NoError(t, err)
@@ -44,6 +45,6 @@ func overHTTP(t *testing.T) contract.Services {
 	c, err := client.New(client.Config{URL: api.URL(), Token: token})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	s.Jobs, s.Output, s.Servers, s.Access = c.Jobs, c.Output, c.Servers, c.Access
+	s.Jobs, s.Output, s.Servers, s.Access, s.Keys = c.Jobs, c.Output, c.Servers, c.Access, c.Keys
 	return s
 }
