@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -30,16 +31,22 @@ type Jobs struct {
 	Clock      ports.Clock
 	Entropy    ports.Entropy
 	Rules      Rules
+	Log        *slog.Logger // nil logs nothing
 }
 
 var _ ports.Jobs = (*Jobs)(nil)
 
 // Submit implements ports.Jobs.
 func (a *Jobs) Submit(ctx context.Context, s ports.Submission) (ports.JobDetail, error) {
+	return a.submit(ctx, s, "")
+}
+
+func (a *Jobs) submit(ctx context.Context, s ports.Submission, origin domain.JobID) (ports.JobDetail, error) {
 	job, err := a.newJob(s)
 	if err != nil {
 		return ports.JobDetail{}, err
 	}
+	job.RepeatOf(origin)
 	server, _, err := a.Servers.Get(ctx, s.ServerID)
 	if err != nil {
 		return ports.JobDetail{}, err
@@ -49,7 +56,7 @@ func (a *Jobs) Submit(ctx context.Context, s ports.Submission) (ports.JobDetail,
 	}
 	var key ports.Idempotency
 	if s.IdempotencyKey != "" {
-		key = ports.Idempotency{Key: s.IdempotencyKey, Fingerprint: fingerprint(s)}
+		key = ports.Idempotency{Key: s.IdempotencyKey, Fingerprint: fingerprint(s, origin)}
 	}
 	earlier, err := a.Repository.Add(ctx, key, job)
 	if err != nil {
@@ -58,6 +65,7 @@ func (a *Jobs) Submit(ctx context.Context, s ports.Submission) (ports.JobDetail,
 	if earlier != nil {
 		return a.detail(ctx, earlier)
 	}
+	event(ctx, a.Log, domain.State{}, job)
 	a.Signals.Publish(ports.TopicDispatch)
 	return ports.JobDetail{Job: *job, Server: server.Ref()}, nil
 }
@@ -179,6 +187,7 @@ func (a *Jobs) Cancel(ctx context.Context, id domain.JobID) (ports.JobDetail, er
 		if err != nil {
 			return ports.JobDetail{}, err
 		}
+		was := job.State()
 		if err := job.RequestCancel(domain.ReasonUser, a.Clock.Now()); err != nil {
 			return ports.JobDetail{}, domain.ErrJobFinal.Withf("the job has finished already: it is %s", job.Status)
 		}
@@ -189,6 +198,7 @@ func (a *Jobs) Cancel(ctx context.Context, id domain.JobID) (ports.JobDetail, er
 		if err != nil {
 			return ports.JobDetail{}, err
 		}
+		event(ctx, a.Log, was, job)
 		a.Signals.Publish(ports.TopicJob(id))
 		if job.Worker != "" && job.Status == domain.StatusRunning {
 			a.Signals.Publish(ports.TopicWorker(job.Worker))
@@ -223,12 +233,13 @@ func (a *Jobs) tail(ctx context.Context, job *domain.Job, s domain.Stream) (port
 }
 
 // fingerprint tells two submissions apart.
-func fingerprint(s ports.Submission) string {
+func fingerprint(s ports.Submission, origin domain.JobID) string {
 	h := sha256.New()
 	retry := "default"
 	if s.Retry != nil {
 		retry = fmt.Sprintf("%s %d", s.Retry.Mode, s.Retry.MaxAttempts)
 	}
-	fmt.Fprintf(h, "%q %q %q %q %q %q %d %d %q", s.ServerID, s.Command, s.Argv, s.Script, s.Args, s.Shell, s.Timeout, s.Priority, retry)
+	fmt.Fprintf(h, "%q %q %q %q %q %q %d %d %q %q",
+		s.ServerID, s.Command, s.Argv, s.Script, s.Args, s.Shell, s.Timeout, s.Priority, retry, origin)
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -108,11 +108,18 @@ var (
 	ErrJobNotFound    = &Error{Kind: KindNotFound, Code: "job_not_found", Message: "there is no job with this id"}
 	ErrJobExists      = &Error{Kind: KindConflict, Code: "job_exists", Message: "a job with this id exists"}
 	ErrJobFinal       = &Error{Kind: KindConflict, Code: "job_finished", Message: "the job has finished"}
+	ErrJobActive      = &Error{Kind: KindConflict, Code: "job_active", Message: "the job has not finished yet"}
 	ErrIllegalMove    = &Error{Kind: KindConflict, Code: "job_move_illegal", Message: "the job cannot make this move now"}
 	ErrStaleJob       = &Error{Kind: KindConflict, Code: "job_changed", Message: "the job was changed by someone else meanwhile"}
 	ErrLeaseLost      = &Error{Kind: KindConflict, Code: "lease_lost", Message: "another worker has taken over this job"}
 	ErrStaleOutput    = &Error{Kind: KindConflict, Code: "output_changed", Message: "output was stored from this offset by someone else"}
 	ErrIdempotencyKey = &Error{Kind: KindConflict, Code: "idempotency_key_reused", Message: "this Idempotency-Key was used for another request; send a new key"}
+
+	ErrBatchNotFound = &Error{Kind: KindNotFound, Code: "batch_not_found", Message: "there is no batch with this id"}
+	ErrBatchEmpty    = &Error{Kind: KindUnprocessable, Code: "batch_empty", Message: "no active server is named; a batch needs one at least"}
+	ErrBatchTooLarge = &Error{Kind: KindTooLarge, Code: "batch_too_large", Message: "the batch is larger than is taken at once"}
+	ErrBatchFinished = &Error{Kind: KindConflict, Code: "batch_finished", Message: "every job of the batch has finished"}
+	ErrBatchActive   = &Error{Kind: KindConflict, Code: "batch_active", Message: "jobs of the batch are still queued or running; wait for their end or cancel the batch"}
 
 	ErrServerNotFound     = &Error{Kind: KindNotFound, Code: "server_not_found", Message: "there is no server with this id"}
 	ErrServerNameTaken    = &Error{Kind: KindConflict, Code: "server_name_taken", Message: "a server with this name exists"}

@@ -57,6 +57,7 @@ const (
 type JobQuery struct {
 	Statuses []domain.Status // any of; empty = all
 	ServerID domain.ServerID
+	BatchID  domain.BatchID
 	Search   string // part of command, arguments, script or server name, whatever the case
 	Sort     SortField
 	Asc      bool
@@ -84,4 +85,9 @@ type Jobs interface {
 	// Cancel asks for a job's end. The returned job is canceled when it was queued; else its processes are being ended.
 	// Fails with ErrJobNotFound, ErrJobFinal.
 	Cancel(ctx context.Context, id domain.JobID) (JobDetail, error)
+	// Duplicate submits what a job ran once more, with changes, as a job of its own that is in no batch. Fails with
+	// ErrJobNotFound and as Submit.
+	Duplicate(ctx context.Context, id domain.JobID, c Change) (Copy, error)
+	// Rerun submits what a finished job ran once more. Fails with ErrJobNotFound, ErrJobActive and as Submit.
+	Rerun(ctx context.Context, id domain.JobID, idempotencyKey string) (Copy, error)
 }

@@ -27,16 +27,30 @@ func (s *Server) route(e *echo.Echo) {
 	get("/health", s.getHealth)
 	get("/live", s.getLive)
 	get("/ready", s.getReady)
+	if s.cfg.Metrics != nil {
+		get("/metrics", echo.WrapHandler(s.cfg.Metrics))
+	}
+	get("/docs", s.getDocs)
+	get(api+"/openapi.json", s.getOpenAPI)
 
 	e.POST(api+"/jobs", s.submitJob)
 	e.POST(api+"/jobs/script", s.submitScript)
 	get(api+"/jobs", s.listJobs)
 	get(api+"/jobs/:id", s.getJob)
 	e.POST(api+"/jobs/:id/cancel", s.cancelJob)
+	e.POST(api+"/jobs/:id/duplicate", s.duplicateJob)
+	e.POST(api+"/jobs/:id/rerun", s.rerunJob)
 	get(api+"/jobs/:id/logs", s.getLogs)
 	get(api+"/jobs/:id/stdout", s.getStream(domain.Stdout))
 	get(api+"/jobs/:id/stderr", s.getStream(domain.Stderr))
 	get(api+"/jobs/:id/stream", s.follow)
+
+	e.POST(api+"/jobs/bulk", s.submitBatch)
+	get(api+"/batches", s.listBatches)
+	get(api+"/batches/:id", s.getBatch)
+	get(api+"/batches/:id/groups", s.getGroups)
+	e.POST(api+"/batches/:id/cancel", s.cancelBatch)
+	e.POST(api+"/batches/:id/rerun", s.rerunBatch)
 
 	e.POST(api+"/servers", s.createServer)
 	get(api+"/servers", s.listServers)
@@ -59,7 +73,9 @@ func (s *Server) route(e *echo.Echo) {
 }
 
 // public are the routes that ask for no token; whatever is not in here does.
-var public = map[string]bool{"/": true, "/health": true, "/live": true, "/ready": true}
+var public = map[string]bool{
+	"/": true, "/health": true, "/live": true, "/ready": true, "/metrics": true, "/docs": true, api + "/openapi.json": true,
+}
 
 func noRoute(r *http.Request) *domain.Error {
 	return &domain.Error{

@@ -18,6 +18,7 @@ import (
 // Services are the driving ports under test with a world behind them, empty at first.
 type Services struct {
 	Jobs    ports.Jobs
+	Batches ports.Batches
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
@@ -50,6 +51,7 @@ const (
 // process, or the REST API and its client.
 func JobService(t *testing.T, open func(t *testing.T) Services) {
 	t.Run("Submit", func(t *testing.T) { submitClauses(t, open) })
+	t.Run("Copy", func(t *testing.T) { copyClauses(t, open) })
 	t.Run("Life", func(t *testing.T) { lifeClauses(t, open) })
 	t.Run("Cancel", func(t *testing.T) { cancelClauses(t, open) })
 	t.Run("List", func(t *testing.T) { listClauses(t, open) })
