@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/heysubinoy/remora/domain"
 )
@@ -59,7 +61,7 @@ func mayDelete(c *conn, id domain.ServerID, force bool) error {
 		return domain.ServerIsJump(behind)
 	}
 	var active int
-	if err := c.get(&active, activeSQL, string(id)); err != nil {
+	if err := c.get(&active, "SELECT COUNT(*) FROM jobs WHERE server_id = ? AND status IN ('queued', 'running')", string(id)); err != nil {
 		return err
 	}
 	if active > 0 {
@@ -77,9 +79,6 @@ func mayDelete(c *conn, id domain.ServerID, force bool) error {
 	}
 	return nil
 }
-
-// activeSQL goes through what waits or runs anywhere, and not through all that the server ever had.
-const activeSQL = "SELECT COUNT(*) FROM jobs {of status} WHERE status IN ('queued', 'running') AND server_id = ?"
 
 // deletePiece deletes a piece of a server's history, which holds no active job, and reports how many jobs it was and
 // whether there is more. Output goes before its job, because a single job may have more of it than a transaction should hold.
@@ -108,6 +107,16 @@ func deletePiece(c *conn, id domain.ServerID) (jobs int64, more bool, err error)
 	if err != nil || n == chunks {
 		return 0, true, err
 	}
-	jobs, err = c.exec("DELETE FROM jobs WHERE id {in}", c.d.list(list))
-	return jobs, len(list) < len(rows) || len(rows) == deleteJobs, err
+	texts := map[int64]bool{}
+	var gone []int64
+	if err := c.all(&gone, "DELETE FROM jobs WHERE id {in} RETURNING text_id", c.d.list(list)); err != nil {
+		return 0, false, err
+	}
+	for _, t := range gone {
+		texts[t] = true
+	}
+	// A text goes with the last job that runs it.
+	_, err = c.exec("DELETE FROM job_texts WHERE id {in} AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.text_id = job_texts.id)",
+		c.d.longs(slices.Sorted(maps.Keys(texts))))
+	return int64(len(gone)), len(list) < len(rows) || len(rows) == deleteJobs, err
 }
