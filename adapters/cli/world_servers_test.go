@@ -187,3 +187,18 @@ func (p worldAccess) Trust(_ context.Context, id domain.ServerID, fingerprint st
 type worldSystem struct{ w *world }
 
 func (p worldSystem) Health(context.Context) ports.Health { return p.w.health }
+
+func (p worldSystem) Info(context.Context) (ports.SystemInfo, error) {
+	o, err := p.Overview(context.Background())
+	return o.SystemInfo, err
+}
+
+func (p worldSystem) Overview(context.Context) (ports.SystemOverview, error) {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	o := ports.SystemOverview{SystemInfo: ports.SystemInfo{At: epoch, Servers: int64(len(p.w.servers))}, Version: "1.2.3", Database: "sqlite"}
+	for _, r := range p.w.jobs {
+		o.Jobs.Add(r.job.Status, 1)
+	}
+	return o, nil
+}
