@@ -61,6 +61,8 @@ func cliConfig() cli.Config {
 			})
 		},
 		RepairQueue: repairQueue,
+		Backup:      loaded(Backup),
+		Restore:     loaded(Restore),
 	}
 }
 
