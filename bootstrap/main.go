@@ -64,6 +64,8 @@ func cliConfig() cli.Config {
 			})
 		},
 		RepairQueue: repairQueue,
+		Backup:      loaded(Backup),
+		Restore:     loaded(Restore),
 	}
 }
 
