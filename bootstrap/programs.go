@@ -143,10 +143,12 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	if err := grantAdmin(ctx, cfg, tokens); err != nil {
 		return err
 	}
+	jobs := f.jobs(cfg, log)
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: f.jobs(cfg, log), Output: f.output(), Servers: f.servers, Access: f.servers,
-		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
+		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.store.Batches()},
+		Output: f.output(), Servers: f.servers, Access: f.servers,
+		System: f.system(),
 		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
 		Metrics: p.meters.Handler(), Count: p.meters.Request,
 	})
@@ -158,11 +160,18 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	return nil
 }
 
-func (f *foundation) jobs(cfg Config, log *slog.Logger) ports.Jobs {
+func (f *foundation) jobs(cfg Config, log *slog.Logger) *application.Jobs {
 	return &application.Jobs{
 		Repository: f.meters.Jobs(f.store.Jobs()), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue,
 		Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "jobs"),
 		Rules: application.Rules{DefaultTimeout: cfg.SSHExecutionTimeout, AllowedShells: cfg.AllowedShells},
+	}
+}
+
+func (f *foundation) system() ports.System {
+	return &application.System{
+		Database: f.store, Queue: f.queue, Totals: f.store.Totals(), Workers: f.store.Workers(), Clock: f.clock,
+		Started: f.clock.Now(), Version: Version, Kind: f.store.Kind(),
 	}
 }
 

@@ -29,6 +29,7 @@ type Config struct {
 	AuthNone    bool     // ask nobody for a token; only on the loopback interface
 
 	Jobs    ports.Jobs
+	Batches ports.Batches
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
@@ -147,7 +148,7 @@ func (s *Server) handler() http.Handler {
 
 func (c *Config) check() error {
 	for name, missing := range map[string]bool{
-		"Jobs": c.Jobs == nil, "Output": c.Output == nil, "Servers": c.Servers == nil, "Access": c.Access == nil,
+		"Jobs": c.Jobs == nil, "Batches": c.Batches == nil, "Output": c.Output == nil, "Servers": c.Servers == nil, "Access": c.Access == nil,
 		"System": c.System == nil, "Auth": c.Auth == nil && !c.AuthNone,
 	} {
 		if missing {

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"encoding/json"
 	"strings"
 	"time"
@@ -16,7 +17,11 @@ type dialect struct {
 	words  *strings.Replacer
 	moment func(t time.Time) any
 	list   func(values []string) any
+	longs  func(values []int64) any
+	holds  func(column, part string) (term string, arg any) // the column holds part, both folded
 	fault  func(err error) fault
+
+	snapshot *sql.TxOptions // of a transaction that reads
 }
 
 // The placeholders of statements. PostgreSQL locks rows; SQLite lets one transaction write at a time and needs none of it.
@@ -31,8 +36,12 @@ type dialect struct {
 //	{lock skip}   lock the chosen rows, leaving out those that others have locked
 //	{lock server} keep others from giving or taking places on the server s
 //	{share server} keep others from giving places on the server s
+//	{lock batch}  keep others from giving or taking places of the batch b, and from stopping it
 //	{of in flight} read through the index of jobs in flight; SQLite would take that of all jobs a server ever had
+//	{of batch}, {of batch in flight}, {waiting for batch}, {waiting for server} alike, through their own indexes
 //	{position}    the function that finds a text in a text, 0 for not at all
+//	{by order}    before a column: read in the order of the list and look at this on the way. PostgreSQL knows from its statistics
+//	{connected}   whether a server's last check got through
 //	{elements}    the function that makes rows with a column value of a JSON list
 var (
 	postgres = dialect{
@@ -43,11 +52,20 @@ var (
 			"{ago}", "now() - ? * interval '1 microsecond'", "{true}", "TRUE", "{zero}", "timestamptz '0001-01-01 00:00:00+00'",
 			"{lock}", "FOR UPDATE", "{lock skip}", "FOR UPDATE SKIP LOCKED",
 			"{lock server}", "FOR NO KEY UPDATE OF s", "{share server}", "FOR SHARE OF s",
-			"{of in flight}", "", "{position}", "strpos", "{elements}", "json_array_elements_text",
+			"{lock batch}", "FOR NO KEY UPDATE OF b",
+			"{of in flight}", "", "{of batch}", "", "{of batch in flight}", "", "{waiting for batch}", "", "{waiting for server}", "",
+			"{by order}", "", "{connected}", "(last_check ->> 'connected')::boolean",
+			"{position}", "strpos", "{elements}", "json_array_elements_text",
 		),
 		moment: func(t time.Time) any { return t },
 		list:   func(values []string) any { return pq.Array(values) },
-		fault:  postgresFault,
+		longs:  func(values []int64) any { return pq.Array(values) },
+		holds: func(column, part string) (string, any) {
+			return column + " LIKE ?", "%" + likeSpecial.Replace(part) + "%" // what pg_trgm's index serves
+		},
+		fault: postgresFault,
+
+		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	}
 	sqlite = dialect{
 		kind: "sqlite",
@@ -55,11 +73,16 @@ var (
 		words: strings.NewReplacer(
 			"{now}", sqliteNow, "{lease}", sqliteNow+" + ?", "{in}", "IN (SELECT value FROM json_each(?))",
 			"{ago}", sqliteNow+" - ?", "{true}", "1", "{zero}", "-62135596800000000",
-			"{lock}", "", "{lock skip}", "", "{lock server}", "", "{share server}", "",
-			"{of in flight}", "INDEXED BY jobs_in_flight", "{position}", "instr", "{elements}", "json_each",
+			"{lock}", "", "{lock skip}", "", "{lock server}", "", "{share server}", "", "{lock batch}", "",
+			"{of in flight}", "INDEXED BY jobs_in_flight", "{of batch}", "INDEXED BY jobs_of_batch",
+			"{of batch in flight}", "INDEXED BY jobs_in_flight_of_batch", "{waiting for batch}", "INDEXED BY jobs_waiting_for_batch",
+			"{waiting for server}", "INDEXED BY jobs_waiting_for_server", "{position}", "instr", "{elements}", "json_each",
+			"{by order}", "+", "{connected}", "last_check ->> 'connected'",
 		),
 		moment: func(t time.Time) any { return t.UnixMicro() },
-		list:   sqliteList,
+		list:   sqliteList[string],
+		longs:  sqliteList[int64],
+		holds:  func(column, part string) (string, any) { return "instr(" + column + ", ?) > 0", part },
 		fault:  sqliteFault,
 	}
 )
@@ -67,10 +90,12 @@ var (
 // sqliteNow counts microseconds as the columns do; SQLite's clock has milliseconds.
 const sqliteNow = "CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000"
 
-func sqliteList(values []string) any {
+var likeSpecial = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
+
+func sqliteList[T string | int64](values []T) any {
 	text, err := json.Marshal(values)
 	if err != nil {
-		panic("sqlstore: a list of texts is always JSON: " + err.Error())
+		panic("sqlstore: a list of texts or numbers is always JSON: " + err.Error())
 	}
 	return string(text)
 }

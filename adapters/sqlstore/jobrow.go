@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"crypto/sha256"
 	"database/sql"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -68,11 +70,11 @@ func text(s string) string {
 }
 
 // stateColumns are what verbs look at and change.
-const stateColumns = `id, server_id, priority, timeout_ns, retry_mode, retry_attempts,
+const stateColumns = `id, server_id, batch_id, priority, timeout_ns, retry_mode, retry_attempts,
 	status, phase, reason, message, attempt, failures, epoch, worker, process, exit_code, exit_signal, receipt, cancel_requested,
 	created_at, updated_at, started_at, finished_at, deadline_at, next_action_at, stdout_bytes, stderr_bytes, last_seq, revision`
 
-const jobColumns = stateColumns + `, batch_id, origin_id, kind, line, args, argv, script, shell`
+const jobColumns = stateColumns + `, origin_id, kind, line, args, argv, script, shell`
 
 // jobRow is a row of jobs. Columns that were not asked for stay zero.
 type jobRow struct {
@@ -220,5 +222,12 @@ func title(c domain.Command) string {
 // folded returns a text as searches compare it, whatever the case. The databases' own rules for case differ, and know
 // ASCII alone in some set-ups.
 func folded(s string) string { return strings.ToLower(s) }
+
+// textID is where a folded command is kept for searches. Two texts of one number, which nobody meets by chance, would be found
+// by the words of the first.
+func textID(folded string) int64 {
+	sum := sha256.Sum256([]byte(folded))
+	return int64(binary.BigEndian.Uint64(sum[:8]) >> 1)
+}
 
 func foldedCommand(c domain.Command) string { return folded(c.Text() + "\n" + c.Script) }

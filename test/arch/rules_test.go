@@ -72,7 +72,7 @@ var owners = []owner{
 	{"github.com/spf13/pflag", []string{"adapters/cli"}, "the command line is parsed in one place"},
 	{"golang.org/x/term", []string{"adapters/cli"}, "only the command line has a terminal"},
 	{"github.com/mattn/go-isatty", []string{"adapters/cli", "bootstrap"}, "only the command line and the log ask for a terminal"},
-	{"gopkg.in/yaml.v3", []string{"adapters/cli"}, "only the command line reads and prints YAML"},
+	{"gopkg.in/yaml.v3", []string{"adapters/cli", "adapters/httpapi/openapi"}, "the command line reads and prints YAML, and the OpenAPI document is written in it"},
 	{"github.com/joho/godotenv", []string{"bootstrap"}, "settings are read in one place"},
 	{"github.com/caarlos0/env", []string{"bootstrap"}, "settings are read in one place"},
 	{"github.com/prometheus", []string{"adapters/metrics"}, "Prometheus is spoken in one place"},

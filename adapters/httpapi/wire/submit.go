@@ -77,6 +77,11 @@ func common(s *ports.Submission, serverID string, timeout *json.Number, priority
 		return domain.Invalid("server_id", "server_id is not an id; ids look like 018f3c1e-7a52-7c3e-9b1d-2f4a5c6d7e8f")
 	}
 	s.ServerID = domain.ServerID(serverID)
+	return terms(s, timeout, priority, retry)
+}
+
+// terms are what a job, a script and a batch may be given alike.
+func terms(s *ports.Submission, timeout *json.Number, priority *int, retry *RetryInput) error {
 	if timeout != nil {
 		d, err := seconds("timeout", *timeout)
 		if err != nil {
@@ -156,59 +161,4 @@ func SubmissionOf(s ports.Submission) (body any, script bool) {
 type Canceled struct {
 	Message string `json:"message"`
 	Job     Job    `json:"job"`
-}
-
-// JobList is the answer of GET /jobs.
-type JobList struct {
-	Jobs       []Job      `json:"jobs"`
-	Pagination Pagination `json:"pagination"`
-	Filters    Filters    `json:"filters"`
-}
-
-// Pagination says where in the list a page is. Reached by cursor, a page has no number.
-type Pagination struct {
-	Page       *int    `json:"page"`
-	Limit      int     `json:"limit"`
-	Total      int64   `json:"total"`
-	TotalPages int64   `json:"total_pages"`
-	HasNext    bool    `json:"has_next"`
-	HasPrev    bool    `json:"has_prev"`
-	NextCursor *string `json:"next_cursor"`
-}
-
-// Filters repeats what the list was asked for.
-type Filters struct {
-	Status    string `json:"status"` // several with commas
-	ServerID  string `json:"server_id"`
-	Search    string `json:"search"`
-	SortBy    string `json:"sort_by"`
-	SortOrder string `json:"sort_order"`
-}
-
-// JobListOf returns the answer to q. Page 0 means that it was reached by cursor.
-func JobListOf(p ports.JobPage, q ports.JobQuery, f Filters) JobList {
-	l := JobList{Jobs: make([]Job, 0, len(p.Jobs)), Filters: f}
-	for i := range p.Jobs {
-		l.Jobs = append(l.Jobs, JobOf(&p.Jobs[i].Job, &p.Jobs[i].Server))
-	}
-	l.Pagination = Pagination{
-		Limit: q.Limit, Total: p.Total, HasNext: p.Next != "", HasPrev: q.Cursor != "" || q.Page > 1, NextCursor: orNull(p.Next),
-	}
-	if q.Limit > 0 {
-		l.Pagination.TotalPages = (p.Total + int64(q.Limit) - 1) / int64(q.Limit)
-	}
-	if q.Cursor == "" {
-		page := max(q.Page, 1)
-		l.Pagination.Page = &page
-	}
-	return l
-}
-
-// Page returns the page that the list was made of.
-func (l JobList) Page() ports.JobPage {
-	p := ports.JobPage{Total: l.Pagination.Total, Next: orEmpty[string](l.Pagination.NextCursor)}
-	for _, j := range l.Jobs {
-		p.Jobs = append(p.Jobs, j.Detail())
-	}
-	return p
 }
