@@ -43,7 +43,7 @@ func (p *Program) Run(ctx context.Context) error { return p.run(ctx) }
 // foundation is what every program but the queue stands on.
 type foundation struct {
 	store    *sqlstore.Store
-	queue    *netqueue.Client
+	queue    queueClient
 	executor *sshexec.Executor
 	servers  *application.Servers
 	clock    system.Clock
@@ -53,6 +53,9 @@ type foundation struct {
 
 // NewQueue puts the queue broker together. It listens when it returns.
 func NewQueue(cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
+	if !cfg.QueueURL.Empty() {
+		return nil, errNoNetQueue
+	}
 	p := newProgram()
 	err := p.addSideListeners(cfg, log)
 	if err == nil {
@@ -109,9 +112,10 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	if err := store.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	queue := netqueue.NewClient(netqueue.ClientConfig{
-		Addr: cfg.NetQueueAddr, Queue: cfg.QueueName, Token: s.QueueToken, TLS: s.QueueTLS, Logger: log.With("part", "queue-client"),
-	})
+	queue, level, err := openQueue(cfg, s, log)
+	if err != nil {
+		return nil, err
+	}
 	p.closes("queue client", func() error {
 		queue.Close()
 		return nil
@@ -119,7 +123,7 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	executor := sshexec.New(sshexec.Config{ConnectTimeout: cfg.SSHConnectionTimeout, Logger: log.With("part", "ssh")})
 	p.closes("ssh", executor.Close)
 	f := &foundation{store: store, queue: queue, executor: executor, meters: p.meters}
-	f.watch()
+	f.watch(level)
 	f.servers = &application.Servers{
 		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
 	}
@@ -146,7 +150,7 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	jobs := f.jobs(cfg, log)
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.store.Batches()},
+		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.meters.Batches(f.store.Batches())},
 		Output: f.output(), Servers: f.servers, Access: f.servers,
 		System: f.system(),
 		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
