@@ -23,7 +23,7 @@ func Main(program string, args []string) int {
 	case "remora-client":
 		return cli.ClientMain(ctx, cfg, args)
 	case "remora-api", "remora-worker", "remora-queue":
-		return cli.Main(ctx, cfg, append([]string{program[len("remora-"):]}, args...))
+		return cli.ServiceMain(ctx, cfg, program[len("remora-"):], args)
 	}
 	return cli.Main(ctx, cfg, args)
 }
@@ -64,8 +64,8 @@ func cliConfig() cli.Config {
 	}
 }
 
-func connect(_ context.Context, url string, token domain.Secret) (cli.Services, error) {
-	c, err := client.New(client.Config{URL: url, Token: token, UserAgent: "remora/" + Version})
+func connect(_ context.Context, url string, token domain.Secret, reach func(error)) (cli.Services, error) {
+	c, err := client.New(client.Config{URL: url, Token: token, UserAgent: "remora/" + Version, Reach: reach})
 	if err != nil {
 		return cli.Services{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,8 +38,9 @@ type Config struct {
 	Stderr  io.Writer
 	Getenv  func(string) string
 
-	// Connect returns the services of the API at url. It need not reach it.
-	Connect func(ctx context.Context, url string, token domain.Secret) (Services, error)
+	// Connect returns the services of the API at url. It need not reach it. Whoever follows a job through them over an API
+	// that is away for a while tells reach so: the error, and nil once it is back.
+	Connect func(ctx context.Context, url string, token domain.Secret, reach func(error)) (Services, error)
 
 	// The programs run until ctx is done, stop in an orderly way and return nil, or fail.
 	Up     func(ctx context.Context, o UpOptions) error
@@ -61,6 +63,20 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 	return newApp("remora", cfg).main(ctx, args)
 }
 
+// ServiceMain runs one service, api, worker or queue, as the program of its own that it is: remora-api and so on. It returns
+// as Main does.
+func ServiceMain(ctx context.Context, cfg Config, service string, args []string) int {
+	a := newApp("remora-"+service, cfg)
+	return a.guard(ctx, func(ctx context.Context) error {
+		root, err := a.serviceRoot(service)
+		if err != nil {
+			return err
+		}
+		root.SetArgs(append([]string{}, args...))
+		return root.ExecuteContext(ctx)
+	})
+}
+
 func newApp(program string, cfg Config) *app {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -79,6 +95,7 @@ type app struct {
 	global   globalFlags
 	services *Services
 	address  string // of the API that services talk to
+	away     atomic.Bool
 }
 
 func (a *app) main(ctx context.Context, args []string) int {
@@ -181,6 +198,16 @@ func (a *app) say(format string, args ...any) {
 	_, _ = fmt.Fprintln(a.Stderr, screen.Clean(fmt.Sprintf(format, args...)))
 }
 
+// reach tells, once each, that the API is away and that it is back, however many followers find out.
+func (a *app) reach(err error) {
+	switch {
+	case err != nil && !a.away.Swap(true):
+		a.note("the API is away, trying again: %v", err)
+	case err == nil && a.away.Swap(false):
+		a.note("the API is back")
+	}
+}
+
 // connect returns the services, made at the first call.
 func (a *app) connect(ctx context.Context) (Services, error) {
 	if a.services != nil {
@@ -193,7 +220,7 @@ func (a *app) connect(ctx context.Context) (Services, error) {
 	if err != nil {
 		return Services{}, err
 	}
-	services, err := a.Connect(ctx, s.url, s.token)
+	services, err := a.Connect(ctx, s.url, s.token, a.reach)
 	if err != nil {
 		return Services{}, err
 	}

@@ -45,13 +45,6 @@ func TestHelp_EveryCommandHasSomethingToSay(t *testing.T) {
 	})
 }
 
-func walk(c *cobra.Command, visit func(*cobra.Command)) {
-	visit(c)
-	for _, sub := range c.Commands() {
-		walk(sub, visit)
-	}
-}
-
 func document(w *bytes.Buffer, c *cobra.Command) {
 	c.InitDefaultHelpFlag()
 	fmt.Fprintf(w, "\n## %s\n\n%s.\n", c.CommandPath(), c.Short)

@@ -249,12 +249,11 @@ func (a *app) awaitEnd(ctx context.Context, s Services, j *domain.Job) error {
 	if j.Status.Final() {
 		return nil
 	}
-	return follow(ctx, s.Output, j.ID, j.LastSeq, a.tellLost, func(e ports.JobEvent) error {
+	p := &pursuit{output: s.Output, id: j.ID, after: j.LastSeq, met: true, reach: a.reach}
+	return p.follow(ctx, func(e ports.JobEvent) error {
 		if e.Job != nil {
 			*j = *e.Job
 		}
 		return nil
 	})
 }
-
-func (a *app) tellLost(err error) { a.note("the API is away, trying again: %v", err) }

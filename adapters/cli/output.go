@@ -60,7 +60,8 @@ func (a *app) jobOutput(ctx context.Context, id domain.JobID, o outputOptions) e
 	whole := o.stdout || o.stderr
 	switch {
 	case o.follow:
-		err = follow(ctx, s.Output, id, domain.Seq(o.since), a.tellLost, func(e ports.JobEvent) error {
+		job := &pursuit{output: s.Output, id: id, after: domain.Seq(o.since), reach: a.reach}
+		err = job.follow(ctx, func(e ports.JobEvent) error {
 			if e.Chunk == nil {
 				return nil
 			}

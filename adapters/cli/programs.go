@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +44,29 @@ next start. The second one leaves at once.`,
 func (a *app) apiCommand() *cobra.Command {
 	return program("api", "Run the API server", a.API, `Api serves the REST API and hands jobs to the queue. Settings come from the environment and from .env in the working
 directory; those of a separate service have no generated secrets.`, "  DATABASE_URL=postgres://remora@db/remora remora api")
+}
+
+// serviceRoot is the command of a service that is a program of its own.
+func (a *app) serviceRoot(service string) (*cobra.Command, error) {
+	for _, c := range []*cobra.Command{a.apiCommand(), a.workerCommand(), a.queueCommand()} {
+		if c.Name() != service {
+			continue
+		}
+		walk(c, func(sub *cobra.Command) {
+			sub.Example = strings.ReplaceAll(sub.Example, "remora "+service, a.program)
+		})
+		c.Use, c.Version = a.program, a.Version
+		a.dress(c)
+		return c, nil
+	}
+	return nil, usage("there is no service %q; use api, worker or queue", service)
+}
+
+func walk(c *cobra.Command, visit func(*cobra.Command)) {
+	visit(c)
+	for _, sub := range c.Commands() {
+		walk(sub, visit)
+	}
 }
 
 func (a *app) workerCommand() *cobra.Command {

@@ -174,9 +174,8 @@ func (r *runner) carry(ending context.Context, l *lane) {
 		defer close(canceled)
 		r.cancel(l, stop)
 	})
-	err := follow(following, r.services.Output, l.id(), 0, func(err error) {
-		r.app.note("%s: the API is away, trying again: %v", l.server.Name, err)
-	}, r.emit(l))
+	p := &pursuit{output: r.services.Output, id: l.id(), met: true, reach: r.app.reach}
+	err := p.follow(following, r.emit(l))
 	if !release() {
 		<-canceled
 	}
