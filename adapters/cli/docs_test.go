@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 )
@@ -26,7 +27,8 @@ func TestDocs_AreTheCommandsOwnHelp(t *testing.T) {
 	}
 	want, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.Equal(t, string(want), got.String(), "run go test ./adapters/cli -update")
+	diff := udiff.Unified("docs/CLI.md", "the commands' help", string(want), got.String())
+	require.Empty(t, diff, "run go test ./adapters/cli -update")
 }
 
 func TestHelp_EveryCommandHasSomethingToSay(t *testing.T) {

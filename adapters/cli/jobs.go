@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,19 +34,26 @@ type jobsListOptions struct {
 	sort     string
 	asc      bool
 	limit    int
+	all      bool
 	cursor   string
+	watch    bool
+	every    time.Duration
 }
 
 func (a *app) jobsListCommand() *cobra.Command {
 	var o jobsListOptions
 	c := &cobra.Command{
 		Use: "ls", Aliases: []string{"list"}, Short: "List jobs, the newest first",
-		Long: `Ls lists jobs, the newest first unless --sort says otherwise. Where there are more than --limit, stderr says so.`,
+		Long: `Ls lists jobs, the newest first unless --sort says otherwise. Where there are more than --limit, stderr says so.
+
+With --watch it goes on until Ctrl-C: a terminal is painted anew, anything else gets a line for each job that is new or has
+changed (with -o json an object on a line of its own, with -o yaml a document).`,
 		Example: `  remora jobs ls
   remora jobs ls --status failed --server web --limit 200
-  remora jobs ls --search backup --sort finished_at -o json`,
+  remora jobs ls --search backup --sort finished_at -o json
+  remora jobs ls --status queued,running --watch`,
 		Args: exactly(),
-		RunE: func(c *cobra.Command, _ []string) error { return a.listJobs(c.Context(), o) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.jobsList(c, o) },
 	}
 	f := c.Flags()
 	f.SortFlags = false
@@ -54,7 +63,10 @@ func (a *app) jobsListCommand() *cobra.Command {
 	f.StringVar(&o.sort, "sort", string(ports.SortCreated), "created_at, updated_at, started_at, finished_at, status, command or priority")
 	f.BoolVar(&o.asc, "asc", false, "the other way round")
 	f.IntVar(&o.limit, "limit", 20, "how many at most")
+	f.BoolVar(&o.all, "all", false, "all of them, however many")
 	f.StringVar(&o.cursor, "cursor", "", "go on after the page that gave this next_cursor")
+	f.BoolVarP(&o.watch, "watch", "w", false, "go on showing what changes")
+	f.DurationVar(&o.every, "every", 2*time.Second, "how often --watch asks")
 	mustBeFlag("server", c.RegisterFlagCompletionFunc("server", a.serverNames))
 	fixed(c, "status", "queued", "running", "completed", "failed", "canceled")
 	fixed(c, "sort", "created_at", "updated_at", "started_at", "finished_at", "status", "command", "priority")
@@ -64,52 +76,101 @@ func (a *app) jobsListCommand() *cobra.Command {
 // maxPage is how many jobs the API gives at once.
 const maxPage = 100
 
-func (a *app) listJobs(ctx context.Context, o jobsListOptions) error {
-	q := ports.JobQuery{Search: o.search, Sort: ports.SortField(o.sort), Asc: o.asc, Cursor: o.cursor}
+func (o *jobsListOptions) check(c *cobra.Command) error {
+	if err := exclusive(c, "all", "limit"); err != nil {
+		return err
+	}
+	if err := exclusive(c, "watch", "cursor"); err != nil {
+		return err
+	}
 	for _, s := range o.statuses {
 		if !slices.Contains(domain.Statuses(), domain.Status(s)) {
 			return usage("--status %q is unknown; use queued, running, completed, failed or canceled", s)
 		}
+	}
+	switch {
+	case o.limit < 1:
+		return usage("--limit %d is out of range; give at least 1", o.limit)
+	case o.every < 100*time.Millisecond:
+		return usage("--every %s is out of range; give at least 100ms", o.every)
+	case c.Flags().Changed("every") && !o.watch:
+		return usage("--every is for --watch")
+	}
+	if o.all {
+		o.limit = math.MaxInt
+	}
+	return nil
+}
+
+// query returns what the options ask for.
+func (o *jobsListOptions) query(ctx context.Context, servers ports.Servers) (ports.JobQuery, error) {
+	q := ports.JobQuery{Search: o.search, Sort: ports.SortField(o.sort), Asc: o.asc, Cursor: o.cursor}
+	for _, s := range o.statuses {
 		q.Statuses = append(q.Statuses, domain.Status(s))
 	}
-	if o.limit < 1 {
-		return usage("--limit %d is out of range; give at least 1", o.limit)
+	if o.server != "" {
+		server, err := findServer(ctx, servers, o.server)
+		if err != nil {
+			return q, err
+		}
+		q.ServerID = server.ID
+	}
+	return q, nil
+}
+
+func (a *app) jobsList(c *cobra.Command, o jobsListOptions) error {
+	ctx := c.Context()
+	if err := o.check(c); err != nil {
+		return err
 	}
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
-	if o.server != "" {
-		server, err := findServer(ctx, s.Servers, o.server)
-		if err != nil {
-			return err
-		}
-		q.ServerID = server.ID
+	q, err := o.query(ctx, s.Servers)
+	if err != nil {
+		return err
 	}
+	if o.watch {
+		w := &watcher{app: a, every: o.every, list: func(ctx context.Context) (ports.JobPage, error) {
+			return listJobs(ctx, s.Jobs, q, o.limit)
+		}}
+		return w.watch(ctx)
+	}
+	page, err := listJobs(ctx, s.Jobs, q, o.limit)
+	if err != nil {
+		return err
+	}
+	err = a.print(jobsInList(page, o.limit), func(w io.Writer) { a.jobRows(w, page.Jobs) })
+	if err == nil && page.Next != "" && a.global.form == formTable {
+		a.note("%d of %d jobs; --limit shows more, --cursor %s goes on", len(page.Jobs), page.Total, page.Next)
+	}
+	return err
+}
+
+// listJobs returns up to limit jobs, page by page.
+func listJobs(ctx context.Context, jobs ports.Jobs, q ports.JobQuery, limit int) (ports.JobPage, error) {
 	var all ports.JobPage
 	for {
-		q.Limit = min(maxPage, o.limit-len(all.Jobs))
-		page, err := s.Jobs.List(ctx, q)
+		q.Limit = min(maxPage, limit-len(all.Jobs))
+		page, err := jobs.List(ctx, q)
 		if err != nil {
-			return err
+			return all, err
 		}
 		all.Jobs = append(all.Jobs, page.Jobs...)
 		all.Total, all.Next = page.Total, page.Next
-		if page.Next == "" || len(all.Jobs) >= o.limit {
-			break
+		if page.Next == "" || len(all.Jobs) >= limit {
+			return all, nil
 		}
 		q.Cursor = page.Next
 	}
-	err = a.print(jobsInList(all, o.limit), func(w io.Writer) {
-		row(w, "ID", "STATUS", "SERVER", "COMMAND", "EXIT", "CREATED", "DURATION")
-		for _, d := range all.Jobs {
-			a.jobRow(w, d)
-		}
-	})
-	if err == nil && all.Next != "" && a.global.form == formTable {
-		a.note("%d of %d jobs; --limit shows more, --cursor %s goes on", len(all.Jobs), all.Total, all.Next)
+}
+
+func (a *app) jobRows(w io.Writer, jobs []ports.JobDetail) {
+	row(w, "ID", "STATUS", "SERVER", "COMMAND", "EXIT", "CREATED", "DURATION")
+	for _, d := range jobs {
+		a.jobRow(w, d)
 	}
-	return err
 }
 
 func (a *app) jobRow(w io.Writer, d ports.JobDetail) {

@@ -152,7 +152,7 @@ type jobsShape struct {
 }
 
 func jobsInList(page ports.JobPage, limit int) jobsShape {
-	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationShape{limit, page.Total, page.Next != "", maybe(page.Next)}}
+	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationShape{max(len(page.Jobs), min(limit, maxPage)), page.Total, page.Next != "", maybe(page.Next)}}
 	for _, d := range page.Jobs {
 		s.Jobs = append(s.Jobs, jobInList(d))
 	}
