@@ -36,10 +36,15 @@ var _ ports.Jobs = (*Jobs)(nil)
 
 // Submit implements ports.Jobs.
 func (a *Jobs) Submit(ctx context.Context, s ports.Submission) (ports.JobDetail, error) {
+	return a.submit(ctx, s, "")
+}
+
+func (a *Jobs) submit(ctx context.Context, s ports.Submission, origin domain.JobID) (ports.JobDetail, error) {
 	job, err := a.newJob(s)
 	if err != nil {
 		return ports.JobDetail{}, err
 	}
+	job.RepeatOf(origin)
 	server, _, err := a.Servers.Get(ctx, s.ServerID)
 	if err != nil {
 		return ports.JobDetail{}, err
@@ -49,7 +54,7 @@ func (a *Jobs) Submit(ctx context.Context, s ports.Submission) (ports.JobDetail,
 	}
 	var key ports.Idempotency
 	if s.IdempotencyKey != "" {
-		key = ports.Idempotency{Key: s.IdempotencyKey, Fingerprint: fingerprint(s)}
+		key = ports.Idempotency{Key: s.IdempotencyKey, Fingerprint: fingerprint(s, origin)}
 	}
 	earlier, err := a.Repository.Add(ctx, key, job)
 	if err != nil {
@@ -223,12 +228,13 @@ func (a *Jobs) tail(ctx context.Context, job *domain.Job, s domain.Stream) (port
 }
 
 // fingerprint tells two submissions apart.
-func fingerprint(s ports.Submission) string {
+func fingerprint(s ports.Submission, origin domain.JobID) string {
 	h := sha256.New()
 	retry := "default"
 	if s.Retry != nil {
 		retry = fmt.Sprintf("%s %d", s.Retry.Mode, s.Retry.MaxAttempts)
 	}
-	fmt.Fprintf(h, "%q %q %q %q %q %q %d %d %q", s.ServerID, s.Command, s.Argv, s.Script, s.Args, s.Shell, s.Timeout, s.Priority, retry)
+	fmt.Fprintf(h, "%q %q %q %q %q %q %d %d %q %q",
+		s.ServerID, s.Command, s.Argv, s.Script, s.Args, s.Shell, s.Timeout, s.Priority, retry, origin)
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -37,6 +37,7 @@ type Config struct {
 	OutputFlushBytes     int
 	MaxOutputSize        int64
 	AllowedShells        []string
+	MaxUploadSize        int64 // of a key file
 
 	MasterKeyFile string // empty: see Config.Vault
 	DataDir       string
@@ -145,6 +146,7 @@ func (r *reader) config() Config {
 		OutputFlushBytes:     int(r.size("OUTPUT_FLUSH_BYTES", "64KiB", 1<<10, 1<<20)),
 		MaxOutputSize:        r.size("MAX_OUTPUT_SIZE", "1GiB", 1<<10, 1<<40),
 		AllowedShells:        r.shells(),
+		MaxUploadSize:        r.size("MAX_UPLOAD_SIZE", "64KiB", 1<<10, 1<<20),
 
 		MasterKeyFile: r.text("REMORA_MASTER_KEY_FILE", ""),
 		DataDir:       dataDir,

@@ -45,6 +45,7 @@ func TestLoad_Defaults(t *testing.T) {
 	require.Equal(t, 65536, c.OutputFlushBytes)
 	require.EqualValues(t, 1<<30, c.MaxOutputSize)
 	require.Contains(t, c.AllowedShells, "/bin/bash")
+	require.EqualValues(t, 65536, c.MaxUploadSize)
 	require.Equal(t, bootstrap.AuthToken, c.AuthMode)
 	require.Equal(t, slog.LevelInfo, c.LogLevel)
 	require.Equal(t, bootstrap.LogAuto, c.LogFormat)
@@ -120,6 +121,8 @@ func TestLoad_OneMistakeEach(t *testing.T) {
 		{"MAX_OUTPUT_SIZE", "-1", "GiB"},
 		{"MAX_OUTPUT_SIZE", "99999999999999999999GiB", "GiB"},
 		{"MAX_OUTPUT_SIZE", "9999999999TiB", "GiB"},
+		{"MAX_UPLOAD_SIZE", "1023", "1024 to 1048576"},
+		{"MAX_UPLOAD_SIZE", "2MiB", "1024 to 1048576"},
 		{"ALLOWED_SHELLS", "bash", "absolute"},
 		{"ALLOWED_SHELLS", "/bin/../bin/sh", "absolute"},
 		{"ALLOWED_SHELLS", ",", "at least one"},
@@ -157,12 +160,13 @@ func TestLoad_Values(t *testing.T) {
 	t.Chdir(t.TempDir())
 	c, err := bootstrap.Load(env(
 		"SERVER_ADDR", "[::1]:0", "CORS_ALLOWED_ORIGINS", " https://a.example , http://localhost:3000,https://a.example",
-		"MAX_OUTPUT_SIZE", "2 MB", "OUTPUT_FLUSH_BYTES", "4096", "LOG_LEVEL", "debug", "LOG_FORMAT", "text",
+		"MAX_OUTPUT_SIZE", "2 MB", "MAX_UPLOAD_SIZE", "1MiB", "OUTPUT_FLUSH_BYTES", "4096", "LOG_LEVEL", "debug", "LOG_FORMAT", "text",
 		"SSH_EXECUTION_TIMEOUT", "1m", "ALLOWED_SHELLS", "/bin/sh", "AUTH_MODE", "none", "DATABASE_URL", "sqlite:./x.db"))
 	require.NoError(t, err)
 	require.Equal(t, "[::1]:0", c.ServerAddr)
 	require.Equal(t, []string{"https://a.example", "http://localhost:3000"}, c.CORSAllowedOrigins)
 	require.EqualValues(t, 2_000_000, c.MaxOutputSize)
+	require.EqualValues(t, 1<<20, c.MaxUploadSize)
 	require.Equal(t, 4096, c.OutputFlushBytes)
 	require.Equal(t, slog.LevelDebug, c.LogLevel)
 	require.Equal(t, bootstrap.LogText, c.LogFormat)

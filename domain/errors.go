@@ -108,6 +108,7 @@ var (
 	ErrJobNotFound    = &Error{Kind: KindNotFound, Code: "job_not_found", Message: "there is no job with this id"}
 	ErrJobExists      = &Error{Kind: KindConflict, Code: "job_exists", Message: "a job with this id exists"}
 	ErrJobFinal       = &Error{Kind: KindConflict, Code: "job_finished", Message: "the job has finished"}
+	ErrJobActive      = &Error{Kind: KindConflict, Code: "job_active", Message: "the job has not finished yet"}
 	ErrIllegalMove    = &Error{Kind: KindConflict, Code: "job_move_illegal", Message: "the job cannot make this move now"}
 	ErrStaleJob       = &Error{Kind: KindConflict, Code: "job_changed", Message: "the job was changed by someone else meanwhile"}
 	ErrLeaseLost      = &Error{Kind: KindConflict, Code: "lease_lost", Message: "another worker has taken over this job"}

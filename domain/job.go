@@ -85,6 +85,9 @@ func NewJob(id JobID, server ServerID, command Command, priority Priority, timeo
 	}, nil
 }
 
+// RepeatOf notes which job a new one was made from.
+func (j *Job) RepeatOf(origin JobID) { j.OriginID = origin }
+
 // State returns status and phase together.
 func (j *Job) State() State { return State{j.Status, j.Phase} }
 

@@ -84,4 +84,9 @@ type Jobs interface {
 	// Cancel asks for a job's end. The returned job is canceled when it was queued; else its processes are being ended.
 	// Fails with ErrJobNotFound, ErrJobFinal.
 	Cancel(ctx context.Context, id domain.JobID) (JobDetail, error)
+	// Duplicate submits what a job ran once more, with changes, as a job of its own that is in no batch. Fails with
+	// ErrJobNotFound and as Submit.
+	Duplicate(ctx context.Context, id domain.JobID, c Change) (Copy, error)
+	// Rerun submits what a finished job ran once more. Fails with ErrJobNotFound, ErrJobActive and as Submit.
+	Rerun(ctx context.Context, id domain.JobID, idempotencyKey string) (Copy, error)
 }

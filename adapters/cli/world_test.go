@@ -318,6 +318,31 @@ func (p worldJobs) Cancel(ctx context.Context, id domain.JobID) (ports.JobDetail
 	return p.Get(ctx, id)
 }
 
+func (p worldJobs) Duplicate(ctx context.Context, id domain.JobID, c ports.Change) (ports.Copy, error) {
+	original, err := p.Get(ctx, id)
+	if err != nil {
+		return ports.Copy{}, err
+	}
+	s, err := c.Apply(&original.Job)
+	if err != nil {
+		return ports.Copy{}, err
+	}
+	made, err := p.Submit(ctx, s)
+	made.Job.OriginID = id
+	return ports.Copy{Original: original, New: made}, err
+}
+
+func (p worldJobs) Rerun(ctx context.Context, id domain.JobID, key string) (ports.Copy, error) {
+	original, err := p.Get(ctx, id)
+	if err == nil && !original.Job.Status.Final() {
+		err = domain.ErrJobActive
+	}
+	if err != nil {
+		return ports.Copy{}, err
+	}
+	return p.Duplicate(ctx, id, ports.Change{IdempotencyKey: key})
+}
+
 func TestWorldKeepsItsPromises(t *testing.T) {
 	w := newWorld(t, "web")
 	_, err := w.services().Jobs.Get(t.Context(), "none")

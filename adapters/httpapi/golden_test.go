@@ -62,6 +62,10 @@ func TestGolden_Jobs(t *testing.T) {
 	b.Begin(t).Exit(t, domain.Exit{Code: 137, Signal: "KILL"})
 	check("job-signal.json", 200, b.do(t, "GET", "jobs/"+string(killed), ""))
 
+	check("job-duplicated.json", 201, b.do(t, "POST", "jobs/"+string(killed)+"/duplicate", `{"command":"no","priority":2,"timeout":1.5}`))
+	check("job-rerun.json", 201, b.do(t, "POST", "jobs/"+string(killed)+"/rerun", ""))
+	check("job-rerun-active.json", 409, b.do(t, "POST", "jobs/"+string(b.submit(t, "w"))+"/rerun", "", rid...))
+
 	check("jobs-page.json", 200, b.do(t, "GET", "jobs?limit=2&page=2&sort_by=priority&sort_order=asc", ""))
 	page := check("jobs-filtered.json", 200, b.do(t, "GET", "jobs?limit=1&status=failed,canceled&server_id="+server, ""))
 	next := page.json(t)["pagination"].(map[string]any)["next_cursor"].(string)

@@ -85,6 +85,58 @@ func (s *Server) cancelJob(c echo.Context) error {
 	return s.json(c, status, wire.Canceled{Message: message, Job: wire.JobWithTexts(d)})
 }
 
+func (s *Server) duplicateJob(c echo.Context) error {
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	var b wire.DuplicateJob
+	if c.Request().ContentLength != 0 {
+		if err := bind(c, &b, maxScriptBody); err != nil {
+			return err
+		}
+	}
+	change, err := b.Change()
+	if err != nil {
+		return err
+	}
+	if err := params(c).err; err != nil {
+		return err
+	}
+	if change.IdempotencyKey, err = idempotencyKey(c); err != nil {
+		return err
+	}
+	made, err := s.cfg.Jobs.Duplicate(c.Request().Context(), id, change)
+	return s.duplicated(c, made, err)
+}
+
+func (s *Server) rerunJob(c echo.Context) error {
+	id, err := jobID(c)
+	if err != nil {
+		return err
+	}
+	if err := params(c).err; err != nil {
+		return err
+	}
+	if err := bindNothing(c); err != nil {
+		return err
+	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
+	made, err := s.cfg.Jobs.Rerun(c.Request().Context(), id, key)
+	return s.duplicated(c, made, err)
+}
+
+func (s *Server) duplicated(c echo.Context, made ports.Copy, err error) error {
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Location", api+"/jobs/"+string(made.New.Job.ID))
+	return s.json(c, http.StatusCreated, wire.DuplicatedOf(made))
+}
+
 func (s *Server) listJobs(c echo.Context) error {
 	q, filters, err := jobQuery(c)
 	if err != nil {

@@ -33,6 +33,8 @@ func (s *Server) route(e *echo.Echo) {
 	get(api+"/jobs", s.listJobs)
 	get(api+"/jobs/:id", s.getJob)
 	e.POST(api+"/jobs/:id/cancel", s.cancelJob)
+	e.POST(api+"/jobs/:id/duplicate", s.duplicateJob)
+	e.POST(api+"/jobs/:id/rerun", s.rerunJob)
 	get(api+"/jobs/:id/logs", s.getLogs)
 	get(api+"/jobs/:id/stdout", s.getStream(domain.Stdout))
 	get(api+"/jobs/:id/stderr", s.getStream(domain.Stderr))

@@ -181,5 +181,6 @@ func TestPostgres_DeadlockIsNobodysError(t *testing.T) {
 	all.Wait()
 	require.NoError(t, errs[0])
 	require.NoError(t, errs[1])
-	require.Equal(t, 3, began[0]+began[1], "one of the two had to begin anew")
+	// Three beginnings, or more: the one that begins anew may take its first row back before the other has woken up.
+	require.GreaterOrEqual(t, began[0]+began[1], 3, "one of the two had to begin anew")
 }

@@ -49,6 +49,7 @@ const (
 // process, or the REST API and its client.
 func JobService(t *testing.T, open func(t *testing.T) Services) {
 	t.Run("Submit", func(t *testing.T) { submitClauses(t, open) })
+	t.Run("Copy", func(t *testing.T) { copyClauses(t, open) })
 	t.Run("Life", func(t *testing.T) { lifeClauses(t, open) })
 	t.Run("Cancel", func(t *testing.T) { cancelClauses(t, open) })
 	t.Run("List", func(t *testing.T) { listClauses(t, open) })

@@ -23,15 +23,12 @@ func (c *Jobs) Submit(ctx context.Context, s ports.Submission) (ports.JobDetail,
 		return ports.JobDetail{}, domain.Invalid("command", "a command and a script are both given; give one of them")
 	}
 	body, script := wire.SubmissionOf(s)
-	k := call{method: http.MethodPost, path: "jobs", body: body, header: http.Header{}}
+	k := call{method: http.MethodPost, path: "jobs", body: body}
 	if script {
 		k.path = "jobs/script"
 	}
-	if s.IdempotencyKey != "" {
-		if strings.ContainsFunc(s.IdempotencyKey, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
-			return ports.JobDetail{}, domain.Invalid("idempotency_key", "Idempotency-Key must be 1 to 255 printable ASCII characters")
-		}
-		k.header.Set("Idempotency-Key", s.IdempotencyKey)
+	if err := k.once(s.IdempotencyKey); err != nil {
+		return ports.JobDetail{}, err
 	}
 	var job wire.Job
 	err := c.do(ctx, k, &job)
@@ -86,4 +83,39 @@ func (c *Jobs) Cancel(ctx context.Context, id domain.JobID) (ports.JobDetail, er
 	var answer wire.Canceled
 	err := c.do(ctx, call{method: http.MethodPost, path: "jobs/" + string(id) + "/cancel"}, &answer)
 	return answer.Job.Detail(), err
+}
+
+// Duplicate implements ports.Jobs.
+func (c *Jobs) Duplicate(ctx context.Context, id domain.JobID, change ports.Change) (ports.Copy, error) {
+	return c.copy(ctx, id, change.IdempotencyKey, call{path: "jobs/" + string(id) + "/duplicate", body: wire.DuplicateJobOf(change)})
+}
+
+// Rerun implements ports.Jobs.
+func (c *Jobs) Rerun(ctx context.Context, id domain.JobID, idempotencyKey string) (ports.Copy, error) {
+	return c.copy(ctx, id, idempotencyKey, call{path: "jobs/" + string(id) + "/rerun"})
+}
+
+func (c *Jobs) copy(ctx context.Context, id domain.JobID, key string, k call) (ports.Copy, error) {
+	if !wire.IsID(string(id)) {
+		return ports.Copy{}, unknownJob(id)
+	}
+	k.method = http.MethodPost
+	if err := k.once(key); err != nil {
+		return ports.Copy{}, err
+	}
+	var made wire.Duplicated
+	err := c.do(ctx, k, &made)
+	return made.Copy(), err
+}
+
+// once sends an idempotency key along; an empty one is none.
+func (k *call) once(key string) error {
+	if key == "" {
+		return nil
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+		return domain.Invalid("idempotency_key", "Idempotency-Key must be 1 to 255 printable ASCII characters")
+	}
+	k.header = http.Header{"Idempotency-Key": {key}}
+	return nil
 }

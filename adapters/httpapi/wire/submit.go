@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
@@ -90,38 +91,51 @@ func common(s *ports.Submission, serverID string, timeout *json.Number, priority
 			return s.Priority.Check()
 		}
 	}
-	if retry != nil {
-		r := domain.DefaultRetry()
-		if retry.Mode != nil {
-			r.Mode = domain.RetryMode(*retry.Mode)
-		}
-		if retry.MaxAttempts != nil {
-			r.MaxAttempts = *retry.MaxAttempts
-		}
-		s.Retry = &r
-		return r.Check()
+	var err error
+	s.Retry, err = retry.retry()
+	return err
+}
+
+func (b *RetryInput) retry() (*domain.Retry, error) {
+	if b == nil {
+		return nil, nil
 	}
-	return nil
+	r := domain.DefaultRetry()
+	if b.Mode != nil {
+		r.Mode = domain.RetryMode(*b.Mode)
+	}
+	if b.MaxAttempts != nil {
+		r.MaxAttempts = *b.MaxAttempts
+	}
+	return &r, r.Check()
+}
+
+func retryInputOf(r *domain.Retry) *RetryInput {
+	if r == nil {
+		return nil
+	}
+	mode, attempts := string(r.Mode), r.MaxAttempts
+	return &RetryInput{Mode: &mode, MaxAttempts: &attempts}
+}
+
+func secondsOf(d time.Duration) *json.Number {
+	b, _ := Seconds(d).MarshalJSON()
+	n := json.Number(b)
+	return &n
 }
 
 // SubmissionOf returns the body that asks for s, and whether it goes to POST /jobs/script.
 func SubmissionOf(s ports.Submission) (body any, script bool) {
 	var timeout *json.Number
 	if s.Timeout != 0 {
-		b, _ := Seconds(s.Timeout).MarshalJSON()
-		n := json.Number(b)
-		timeout = &n
+		timeout = secondsOf(s.Timeout)
 	}
 	var priority *int
 	if s.Priority != 0 {
 		p := int(s.Priority)
 		priority = &p
 	}
-	var retry *RetryInput
-	if s.Retry != nil {
-		mode, attempts := string(s.Retry.Mode), s.Retry.MaxAttempts
-		retry = &RetryInput{Mode: &mode, MaxAttempts: &attempts}
-	}
+	retry := retryInputOf(s.Retry)
 	if s.Script != "" || s.Shell != "" {
 		return SubmitScript{
 			Script: s.Script, Args: orNull(s.Args), Shell: orNull(s.Shell), ServerID: string(s.ServerID),
