@@ -19,6 +19,7 @@ import (
 // Services are the driving ports that a command talks to.
 type Services struct {
 	Jobs    ports.Jobs
+	Batches ports.Batches
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
@@ -96,6 +97,7 @@ type app struct {
 	services *Services
 	address  string // of the API that services talk to
 	away     atomic.Bool
+	bar      atomic.Pointer[screen.Bar] // stands on stderr's last line
 }
 
 func (a *app) main(ctx context.Context, args []string) int {
@@ -165,6 +167,9 @@ func (a *app) signals() (<-chan os.Signal, func()) {
 
 // leave ends the program after the second signal.
 func (a *app) leave() int {
+	if a.bar.Swap(nil) != nil {
+		_, _ = io.WriteString(a.Stderr, "\n") // past the bar, whose writer may be stuck
+	}
 	a.abandon.speak(a.note)
 	return exitInterrupted
 }
@@ -190,12 +195,20 @@ func (a *app) finish(ctx context.Context, err error) int {
 
 // note prints a message for people on stderr.
 func (a *app) note(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.Stderr, "%s: %s\n", a.program, screen.Clean(fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintf(a.words(), "%s: %s\n", a.program, screen.Clean(fmt.Sprintf(format, args...)))
 }
 
 // say prints lines for people on stderr, without the program's name.
 func (a *app) say(format string, args ...any) {
-	_, _ = fmt.Fprintln(a.Stderr, screen.Clean(fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintln(a.words(), screen.Clean(fmt.Sprintf(format, args...)))
+}
+
+// words returns where to write lines for people.
+func (a *app) words() io.Writer {
+	if b := a.bar.Load(); b != nil {
+		return b.Over(a.Stderr)
+	}
+	return a.Stderr
 }
 
 // reach tells, once each, that the API is away and that it is back, however many followers find out.

@@ -201,7 +201,7 @@ func (a *app) jobsGetCommand() *cobra.Command {
 		Long:              "Get shows a job. With -o json or -o yaml that includes the last 256 KiB of its output.",
 		Example:           "  remora jobs get 0192f0c1-7d3e-7b0a-9c55-3f6a1d2b4c5e\n  remora jobs get JOB -o json | jq .exit_code",
 		Args:              exactly("JOB"),
-		ValidArgsFunction: a.jobIDs,
+		ValidArgsFunction: onlyFirst(a.jobIDs),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := a.connect(c.Context())
 			if err != nil {
@@ -253,7 +253,7 @@ long as they resist: up to about 10 s. Cancel waits for that and says what is le
 is left or that is not known, and with 5 when a job had finished.`,
 		Example:           "  remora jobs cancel 0192f0c1-7d3e-7b0a-9c55-3f6a1d2b4c5e\n  remora jobs cancel --no-wait JOB JOB",
 		Args:              atLeast("JOB"),
-		ValidArgsFunction: a.jobIDs,
+		ValidArgsFunction: a.activeJobIDs,
 		RunE:              func(c *cobra.Command, args []string) error { return a.cancelJobs(c.Context(), args, !noWait) },
 	}
 	c.Flags().BoolVar(&noWait, "no-wait", false, "only ask for it")

@@ -31,7 +31,7 @@ object on a line of its own, with -o yaml a document; base64 has the bytes where
   remora jobs logs -f JOB
   remora jobs logs JOB --stdout > out.bin`,
 		Args:              exactly("JOB"),
-		ValidArgsFunction: a.jobIDs,
+		ValidArgsFunction: onlyFirst(a.jobIDs),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := exclusive(c, "stdout", "stderr"); err != nil {
 				return err

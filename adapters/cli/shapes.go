@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -146,13 +147,21 @@ type paginationShape struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// paginationOf says where in a list n things are of which at most limit were asked for; all of them have no limit.
+func paginationOf(n, limit int, total int64, next string) paginationShape {
+	if limit == math.MaxInt {
+		limit = n
+	}
+	return paginationShape{limit, total, next != "", maybe(next)}
+}
+
 type jobsShape struct {
 	Jobs       []jobShape      `json:"jobs"`
 	Pagination paginationShape `json:"pagination"`
 }
 
 func jobsInList(page ports.JobPage, limit int) jobsShape {
-	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationShape{max(len(page.Jobs), min(limit, maxPage)), page.Total, page.Next != "", maybe(page.Next)}}
+	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationOf(len(page.Jobs), limit, page.Total, page.Next)}
 	for _, d := range page.Jobs {
 		s.Jobs = append(s.Jobs, jobInList(d))
 	}

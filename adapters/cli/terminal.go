@@ -51,6 +51,11 @@ func (a *app) size() (width, height int) {
 	return usualWidth, usualHeight
 }
 
+func (a *app) width() int {
+	width, _ := a.size()
+	return width
+}
+
 // colors reports whether names are printed in colour on a stream that is a terminal or not.
 func (a *app) colors(terminal bool) bool {
 	switch a.global.color {
