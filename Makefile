@@ -8,7 +8,7 @@ BUILD := go build -trimpath -ldflags "-s -w -X github.com/heysubinoy/remora/boot
 PROGRAMS := bin/remora bin/remora-api bin/remora-worker bin/remora-queue bin/remora-client
 FUZZTIME ?= 10s
 
-.PHONY: help need build run test race contract fuzz golden lint bench e2e check fmt clean $(PROGRAMS)
+.PHONY: help need build run test race contract fuzz golden docs lint bench e2e check fmt clean $(PROGRAMS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ fuzz: need ## every fuzz target for FUZZTIME (10s)
 
 golden: need ## write the golden files anew; look at the difference before you commit it
 	go test ./test/golden/... -update
+
+docs: need ## write docs/API.md anew from the OpenAPI document
+	go test ./adapters/httpapi/openapi -run TestMarkdown -update
 
 lint: need ## gofmt, go vet and golangci-lint
 	@.ci/lint.sh

@@ -71,7 +71,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	}
 	e, status := asError(c, err)
 	h := r.Header()
-	for _, name := range []string{"ETag", "Last-Modified", "Accept-Ranges", "Content-Length", "Content-Disposition", "Location"} {
+	for _, name := range []string{"ETag", "Last-Modified", "Accept-Ranges", "Content-Length", "Content-Encoding", "Content-Disposition", "Location"} {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")

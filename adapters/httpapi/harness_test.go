@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
 	"github.com/heysubinoy/remora/test/fixture/drivingports"
+	"github.com/heysubinoy/remora/test/harness/apicheck"
 )
 
 var update = flag.Bool("update", false, "rewrite test/golden")
@@ -31,7 +33,25 @@ const (
 	late   = 10 * time.Second
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if unseen := apicheck.API().Unseen(); os.Getenv("REMORA_CONTRACT") != "" && code == 0 && !narrowed() && len(unseen) > 0 {
+			fmt.Fprintln(os.Stderr, "the OpenAPI document describes answers that no test had:\n  "+strings.Join(unseen, "\n  "))
+			code = 1
+		}
+		os.Exit(code)
+	}))
+}
+
+// narrowed reports whether only some tests were asked for.
+func narrowed() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.bench", "test.fuzz", "test.list"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return true
+		}
+	}
+	return false
+}
 
 // bench is a running API server over a world, and a log that can be read.
 type bench struct {
@@ -39,6 +59,7 @@ type bench struct {
 	server *httpapi.Server
 	log    *logBook
 	http   *http.Client
+	plain  http.RoundTripper // checks nothing
 	token  string
 	stop   func() // asks the server to stop; the test's end does it too
 	ended  chan error
@@ -66,7 +87,7 @@ func open(t *testing.T, changes ...func(*httpapi.Config)) *bench {
 	w := drivingports.New()
 	b := &bench{World: w, log: &logBook{}, token: drivingports.Token, ended: make(chan error, 1)}
 	cfg := httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(),
+		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(),
 		Auth: w.Auth(), Version: "1.2.3", Logger: slog.New(slog.NewJSONHandler(b.log, nil)),
 	}
 	for _, change := range changes {
@@ -77,7 +98,8 @@ func open(t *testing.T, changes ...func(*httpapi.Config)) *bench {
 	ctx, stop := context.WithCancelCause(context.Background())
 	b.server, b.stop = s, func() { stop(nil) }
 	transport := &http.Transport{}
-	b.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	b.plain = transport
+	b.http = &http.Client{Transport: apicheck.Transport(t, transport), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	finished := make(chan struct{})
 	go func() { b.ended <- s.Run(ctx); close(finished) }()
 	t.Cleanup(func() {

@@ -90,7 +90,6 @@ func (s *Server) getStream(stream domain.Stream) echo.HandlerFunc {
 		h := c.Response().Header()
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		h.Set("Content-Disposition", fmt.Sprintf(`inline; filename="%s.%s.txt"`, id, stream))
-		h.Set("Accept-Ranges", "bytes")
 		h.Set("Cache-Control", "no-store")
 		tag := ""
 		if d.Job.Status.Final() {
@@ -101,6 +100,7 @@ func (s *Server) getStream(stream domain.Stream) echo.HandlerFunc {
 				return c.NoContent(http.StatusNotModified)
 			}
 		}
+		h.Set("Accept-Ranges", "bytes")
 		part, err := rangeOf(c.Request(), tag, size)
 		if err != nil {
 			h.Set("Content-Range", fmt.Sprintf("bytes */%d", size))

@@ -14,7 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// json answers with v. A reader who takes nothing for WriteTimeout is cut off.
+// json answers with v.
 func (s *Server) json(c echo.Context, status int, v any) error {
 	body, err := encode(v)
 	if err != nil {
@@ -29,25 +29,38 @@ func (s *Server) resource(c echo.Context, v any) error {
 	if err != nil {
 		return err
 	}
+	c.Response().Header().Add("Vary", "Authorization")
+	return s.tagged(c, "application/json; charset=utf-8", body)
+}
+
+// tagged answers a GET with body under a tag made of it: weak, because it may be sent packed or as it is.
+func (s *Server) tagged(c echo.Context, contentType string, body []byte) error {
 	sum := sha256.Sum256(body)
 	tag := `W/"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 	h := c.Response().Header()
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "private, no-cache")
-	h.Add("Vary", "Authorization")
 	if matches(c.Request().Header.Values("If-None-Match"), tag) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return s.blob(c, http.StatusOK, "application/json; charset=utf-8", body)
+	return s.blob(c, http.StatusOK, contentType, body)
 }
 
+// blob answers with a body, packed where that pays. A reader who takes nothing for WriteTimeout is cut off.
 func (s *Server) blob(c echo.Context, status int, contentType string, body []byte) error {
 	h := c.Response().Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "no-store")
 	}
+	if len(body) >= minPacked {
+		h.Add("Vary", "Accept-Encoding")
+		if takesGzip(c.Request().Header.Values("Accept-Encoding")) {
+			h.Set("Content-Encoding", "gzip")
+			body = pack(body)
+		}
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
 	c.Response().WriteHeader(status)
 	_, err := c.Response().Write(body)

@@ -23,7 +23,7 @@ func TestOpen_SaysWhatIsWrong(t *testing.T) {
 	b := open(t)
 	w := drivingports.New()
 	whole := httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
+		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
 	}
 	for name, c := range map[string]struct {
 		change func(*httpapi.Config)
@@ -211,6 +211,7 @@ func TestInternalErrors_TellNothing(t *testing.T) {
 	}
 	t.Run("EveryKindHasItsStatus", func(t *testing.T) {
 		b := open(t)
+		b.http.Transport = b.plain // no document describes codes that were made up
 		for _, kind := range domain.Kinds() {
 			b.Fail(&domain.Error{Kind: kind, Code: "some_problem", Message: "m", Details: map[string]any{"retry_after": 17}})
 			r := b.do(t, "GET", "servers", "")

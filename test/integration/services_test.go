@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +13,7 @@ import (
 	"github.com/heysubinoy/remora/application"
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/test/contract"
+	"github.com/heysubinoy/remora/test/harness/apicheck"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,14 +38,16 @@ func overHTTP(t *testing.T) contract.Services {
 	require.NoError(t, tokens.Grant(t.Context(), domain.Principal{Name: "admin", Role: domain.RoleAdmin}, token))
 	s := w.services()
 	api, err := httpapi.Open(httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: s.Jobs, Output: s.Output, Servers: s.Servers, Access: s.Access, Auth: tokens,
+		Addr: "127.0.0.1:0", Jobs: s.Jobs, Batches: s.Batches, Output: s.Output, Servers: s.Servers, Access: s.Access, Auth: tokens,
 		System: &application.System{Database: w.store, Queue: w.queue, Clock: system.Clock{}},
 	})
 	require.NoError(t, err)
 	w.start(t, api.Run)
-	c, err := client.New(client.Config{URL: api.URL(), Token: token})
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	c, err := client.New(client.Config{URL: api.URL(), Token: token, HTTP: &http.Client{Transport: apicheck.Transport(t, transport)}})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	s.Jobs, s.Output, s.Servers, s.Access = c.Jobs, c.Output, c.Servers, c.Access
+	s.Jobs, s.Batches, s.Output, s.Servers, s.Access = c.Jobs, c.Batches, c.Output, c.Servers, c.Access
 	return s
 }

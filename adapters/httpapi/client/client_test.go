@@ -33,7 +33,7 @@ func serve(t *testing.T, w *drivingports.World) *httpapi.Server {
 func serveAt(t *testing.T, w *drivingports.World, addr string) *httpapi.Server {
 	t.Helper()
 	s, err := httpapi.Open(httpapi.Config{
-		Addr: addr, Jobs: w.Jobs(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
+		Addr: addr, Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
 	})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancelCause(context.Background())
@@ -59,7 +59,7 @@ func services(t *testing.T) contract.Services {
 	c := dial(t, serve(t, w).URL())
 	good, dead := w.Ends()
 	return contract.Services{
-		Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, Good: good, Dead: dead,
+		Jobs: c.Jobs, Batches: c.Batches, Output: c.Output, Servers: c.Servers, Access: c.Access, Good: good, Dead: dead,
 		Begin: func(t *testing.T) contract.Running { return w.Begin(t) },
 	}
 }
