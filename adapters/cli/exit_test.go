@@ -69,7 +69,7 @@ func TestUsage_Golden(t *testing.T) {
 		"usage-worker":      {"worker", "now"},
 		"usage-shell":       {"completion", "tcsh"},
 		"usage-help":        {"help", "rnu"},
-		"usage-detach":      {"run", "--detach", "--parallel", "2", "-s", "web", "x"},
+		"usage-detach":      {"run", "--detach", "--group", "-s", "web", "x"},
 		"version":           {"version"},
 		"version-json":      {"version", "-o", "json"},
 		"help":              {"--help"},

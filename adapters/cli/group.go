@@ -25,23 +25,6 @@ type grouper struct {
 	diff   bool
 }
 
-// groups returns what the jobs of the run have printed, grouped.
-func (r *runner) groups(ctx context.Context) (domain.Groups, error) {
-	if r.batch != "" {
-		return r.services.Batches.Groups(ctx, r.batch)
-	}
-	l := r.lanes[0]
-	j := l.final()
-	if j == nil {
-		return domain.Groups{}, nil
-	}
-	result := domain.Result{Job: j.ID, Server: j.ServerID, Name: l.server.Name, Outcome: domain.Outcome{Status: j.Status, Reason: j.Reason, Output: j.Output}}
-	if j.Exit != nil {
-		result.Exit, result.Exited = *j.Exit, true
-	}
-	return domain.GroupResults([]domain.Result{result}), nil
-}
-
 func (a *app) grouper(s Services, diff bool) *grouper {
 	out, _ := a.faces()
 	return &grouper{app: a, output: s.Output, face: out, diff: diff}

@@ -16,7 +16,7 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// runner carries one submission to its servers: to one as a job, to several as a batch.
+// runner carries one submission to its servers: to one as a job, to several, or to be compared, as a batch.
 type runner struct {
 	app      *app
 	services Services
@@ -24,7 +24,7 @@ type runner struct {
 	what     ports.Submission
 	lanes    []*lane
 	lane     map[domain.JobID]*lane // once submitted
-	batch    domain.BatchID         // empty with one server
+	batch    domain.BatchID         // empty where one job is all
 	bar      *screen.Bar            // nil without a terminal to show it
 	asked    atomic.Pointer[domain.Tally]
 
@@ -44,7 +44,7 @@ func (e *errOutput) Unwrap() error { return e.err }
 
 func newRunner(a *app, s Services, o runOptions, what ports.Submission, servers []domain.Server) *runner {
 	r := &runner{app: a, services: s, options: o, what: what, lane: map[domain.JobID]*lane{}}
-	if a.tty.err && len(servers) > 1 && !o.detach {
+	if a.tty.err && a.Getenv("TERM") != "dumb" && len(servers) > 1 && !o.detach {
 		r.bar = screen.NewBar(a.Stderr, a.width)
 	}
 	out, err := a.faces()
@@ -99,7 +99,7 @@ func (r *runner) submit() error {
 var errNoJob = &domain.Error{Kind: domain.KindInternal, Code: "batch_incomplete", Message: "the batch has no job for this server"}
 
 func (r *runner) send(ctx context.Context, s ports.Submission) (map[domain.ServerID]domain.Job, error) {
-	if len(r.lanes) == 1 {
+	if len(r.lanes) == 1 && !r.options.group {
 		s.ServerID = r.lanes[0].server.ID
 		d, err := r.services.Jobs.Submit(ctx, s)
 		if err != nil {
@@ -150,14 +150,21 @@ type detachedShape struct {
 
 // detach stores all jobs and prints their ids.
 func (r *runner) detach(ctx context.Context) error {
-	if err := r.submit(); err != nil {
+	r.app.abandon.set(r.alive)
+	release := context.AfterFunc(ctx, func() {
+		r.app.note("interrupted; waiting for the answer, to tell what was submitted; Ctrl-C again leaves without waiting")
+	})
+	err := r.submit()
+	r.app.abandon.set(nil)
+	interrupted := !release()
+	if err != nil {
 		return err
 	}
 	made := []detachedShape{}
 	for _, l := range r.lanes {
 		made = append(made, detachedShape{l.server.Name, l.id(), r.batch})
 	}
-	err := r.app.print(made, func(w io.Writer) {
+	err = r.app.print(made, func(w io.Writer) {
 		for _, m := range made {
 			if len(r.lanes) == 1 {
 				row(w, string(m.JobID))
@@ -169,8 +176,8 @@ func (r *runner) detach(ctx context.Context) error {
 	if err == nil && r.batch != "" {
 		r.app.note("batch %s", r.batch)
 	}
-	if err == nil && ctx.Err() != nil {
-		r.app.note("interrupted; %s submitted and go on", count(len(made), "job"))
+	if err == nil && interrupted {
+		r.app.note("%s submitted; what was submitted goes on", count(len(made), "job"))
 		return exit(exitInterrupted)
 	}
 	return err
@@ -219,7 +226,7 @@ func (r *runner) follow(ctx context.Context) error {
 	patience := time.AfterFunc(queuedLong, r.tellQueued)
 	defer patience.Stop()
 	defer r.showProgress()()
-	if len(r.lanes) > 1 && !r.live() {
+	if r.batch != "" && !r.live() {
 		return r.await(ctx)
 	}
 	newCrew(r).follow(ctx)

@@ -19,12 +19,13 @@ type batchShape struct {
 	Priority          domain.Priority `json:"priority"`
 	Timeout           int64           `json:"timeout"`
 	Retry             retryShape      `json:"retry"`
-	MaxParallel       int             `json:"max_parallel"`
-	StopAfterFailures int             `json:"stop_after_failures"`
-	CreatedAt         *time.Time      `json:"created_at"`
+	MaxParallel       *int            `json:"max_parallel"`        // null: no bound
+	StopAfterFailures *int            `json:"stop_after_failures"` // null: never
+	Counts            countsShape     `json:"counts"`
+	Finished          bool            `json:"finished"`
 	StoppedAt         *time.Time      `json:"stopped_at"`
 	StopReason        *string         `json:"stop_reason"`
-	Counts            countsShape     `json:"counts"`
+	CreatedAt         *time.Time      `json:"created_at"`
 	Jobs              []jobShape      `json:"jobs,omitempty"`
 }
 
@@ -43,9 +44,9 @@ func batchOf(d ports.BatchDetail) batchShape {
 	s := batchShape{
 		ID: b.ID, OriginBatchID: maybe(string(b.OriginID)), Kind: sample.Kind, Command: sample.Command, Args: sample.Args, Argv: sample.Argv,
 		OriginalScript: sample.OriginalScript, Shell: sample.Shell, Priority: b.Priority, Timeout: int64(b.Timeout / time.Second),
-		Retry: retryShape(b.Retry), MaxParallel: b.MaxParallel, StopAfterFailures: b.StopAfterFailures,
+		Retry: retryShape(b.Retry), MaxParallel: unlessZero(b.MaxParallel), StopAfterFailures: unlessZero(b.StopAfterFailures),
 		CreatedAt: maybeTime(b.CreatedAt), StoppedAt: maybeTime(b.StoppedAt), StopReason: maybe(string(b.StopReason)),
-		Counts: countsShape{t.Total(), t.Queued, t.Running, t.Completed, t.Failed, t.Canceled},
+		Finished: t.Finished(), Counts: countsShape{t.Total(), t.Queued, t.Running, t.Completed, t.Failed, t.Canceled},
 	}
 	for _, j := range d.Jobs.Jobs {
 		s.Jobs = append(s.Jobs, jobInList(j))
@@ -66,22 +67,35 @@ func batchesOf(page ports.BatchPage, limit int) batchesShape {
 	return s
 }
 
-type groupShape struct {
-	Status      domain.Status `json:"status"`
-	Reason      *string       `json:"reason"`
-	ExitCode    *int          `json:"exit_code"`
-	Signal      *string       `json:"signal"`
-	StdoutBytes int64         `json:"stdout_bytes"`
-	StderrBytes int64         `json:"stderr_bytes"`
-	Servers     string        `json:"servers"` // folded
-	Jobs        []memberShape `json:"jobs"`
+func unlessZero(n int) *int {
+	if n == 0 {
+		return nil
+	}
+	return &n
 }
 
-// memberShape is one job of a group; the first stands for all of them.
+type groupShape struct {
+	Size         int           `json:"size"`
+	JobID        domain.JobID  `json:"job_id"` // one of them; its output is the output of all
+	Status       domain.Status `json:"status"`
+	Reason       *string       `json:"reason"`
+	ExitCode     *int          `json:"exit_code"`
+	Signal       *string       `json:"signal"`
+	ExitStatus   *int          `json:"exit_status"`
+	StdoutBytes  int64         `json:"stdout_bytes"`
+	StderrBytes  int64         `json:"stderr_bytes"`
+	StdoutSHA256 string        `json:"stdout_sha256"`
+	StderrSHA256 string        `json:"stderr_sha256"`
+	Names        string        `json:"names"` // of the servers, folded
+	Servers      []memberShape `json:"servers"`
+}
+
+// memberShape is one job of a group.
 type memberShape struct {
-	JobID    domain.JobID    `json:"job_id"`
 	ServerID domain.ServerID `json:"server_id"`
-	Server   string          `json:"server"`
+	Name     string          `json:"name"`
+	JobID    domain.JobID    `json:"job_id"`
+	Status   domain.Status   `json:"status"`
 }
 
 type groupsShape struct {
@@ -94,11 +108,12 @@ func groupsOf(id domain.BatchID, groups domain.Groups) groupsShape {
 	s := groupsShape{BatchID: maybe(string(id)), Groups: []groupShape{}, Unfinished: membersOf(groups.Unfinished)}
 	for _, g := range groups.Finished {
 		v := groupShape{
-			Status: g.Status, Reason: maybe(string(g.Reason)), StdoutBytes: g.Output.Stdout, StderrBytes: g.Output.Stderr,
-			Servers: namesOf(g.Results), Jobs: membersOf(g.Results),
+			Size: len(g.Results), JobID: g.Results[0].Job, Status: g.Status, Reason: maybe(string(g.Reason)),
+			StdoutBytes: g.Output.Stdout, StderrBytes: g.Output.Stderr, StdoutSHA256: g.Stdout.String(), StderrSHA256: g.Stderr.String(),
+			Names: namesOf(g.Results), Servers: membersOf(g.Results),
 		}
 		if g.Exited {
-			v.Signal = maybe(g.Exit.Signal)
+			v.ExitStatus, v.Signal = &g.Exit.Code, maybe(g.Exit.Signal)
 			if g.Exit.Signal == "" {
 				v.ExitCode = &g.Exit.Code
 			}
@@ -111,7 +126,7 @@ func groupsOf(id domain.BatchID, groups domain.Groups) groupsShape {
 func membersOf(results []domain.Result) []memberShape {
 	members := []memberShape{}
 	for _, r := range results {
-		members = append(members, memberShape{r.Job, r.Server, r.Name})
+		members = append(members, memberShape{r.Server, r.Name, r.Job, r.Status})
 	}
 	return members
 }

@@ -59,7 +59,7 @@ func (r *runner) summary(ctx context.Context) error {
 func (r *runner) show(ctx context.Context) error {
 	switch {
 	case r.options.group:
-		groups, err := r.groups(ctx)
+		groups, err := r.services.Batches.Groups(ctx, r.batch)
 		if err != nil {
 			return err
 		}

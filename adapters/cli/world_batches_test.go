@@ -151,6 +151,11 @@ func (p worldBatches) find(id domain.BatchID) (*worldBatch, error) {
 }
 
 func (p worldBatches) Get(_ context.Context, id domain.BatchID, q ports.JobQuery) (ports.BatchDetail, error) {
+	if p.w.onBatch != nil {
+		if err := p.w.onBatch(); err != nil {
+			return ports.BatchDetail{}, err
+		}
+	}
 	b, err := p.find(id)
 	if err != nil {
 		return ports.BatchDetail{}, err

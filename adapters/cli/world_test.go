@@ -34,12 +34,16 @@ type world struct {
 	jobs    map[domain.JobID]*remote
 	order   []domain.JobID
 	batches []*worldBatch
-	health  ports.Health
+
+	followed, mostFollowed int // followings that go on, and the most that ever did at once
+
+	health ports.Health
 
 	behave   func(*remote)                                     // what a job does once it was started; nil stays queued
 	onSubmit func(context.Context, domain.ServerID) error      // before a submission is stored
 	onCancel func(context.Context, domain.JobID) error         // before a cancel is taken in
 	onList   func(context.Context) error                       // before servers are listed
+	onBatch  func() error                                      // before a batch is shown
 	onLook   func(context.Context) error                       // before jobs are listed
 	onFollow func(ctx context.Context, after domain.Seq) error // before each following
 	cut      func(events int) error                            // after each event of a following
@@ -91,6 +95,19 @@ func (w *world) change(do func()) {
 	do()
 	close(w.changed)
 	w.changed = make(chan struct{})
+}
+
+// until waits for something to be so in the world.
+func (w *world) until(so func() bool) {
+	for {
+		w.mu.Lock()
+		done, changed := so(), w.changed
+		w.mu.Unlock()
+		if done {
+			return
+		}
+		<-changed
+	}
 }
 
 func (w *world) byName(name string) *domain.Server {
