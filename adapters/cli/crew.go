@@ -228,7 +228,7 @@ func (r *runner) newlyEnded(ctx context.Context) []*lane {
 				found = append(found, l)
 			}
 		}
-		if page.Next == "" || known+int64(len(found)) >= page.Total {
+		if page.Next == "" || !page.Capped && known+int64(len(found)) >= page.Total {
 			return found
 		}
 		q.Cursor = page.Next

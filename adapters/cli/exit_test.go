@@ -120,5 +120,5 @@ func TestHealth(t *testing.T) {
 	w.session().golden("health", "health")
 	w.health.Queue = domain.ErrQueueUnavailable
 	w.session().golden("health-degraded", "health")
-	w.session().golden("health-json", "system", "-o", "json")
+	w.session().golden("health-json", "health", "-o", "json")
 }

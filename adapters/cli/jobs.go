@@ -17,20 +17,24 @@ import (
 
 func (a *app) jobsCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "jobs", Aliases: []string{"job"}, Short: "Look at jobs, read their output, cancel them",
+		Use: "jobs", Aliases: []string{"job"}, Short: "Look at jobs, read their output, cancel them, run them again",
 		Long:    "Jobs are commands and scripts on one server each; `remora run` makes them.",
 		Example: "  remora jobs ls --status running,queued\n  remora jobs logs -f JOB\n  remora jobs cancel JOB",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    group,
 	}
-	c.AddCommand(a.jobsListCommand(), a.jobsGetCommand(), a.jobsOutputCommand(), a.jobsCancelCommand())
+	c.AddCommand(a.jobsListCommand(), a.jobsGetCommand(), a.jobsOutputCommand(), a.jobsCancelCommand(), a.jobsRerunCommand(), a.jobsDuplicateCommand())
 	return c
 }
 
 type jobsListOptions struct {
 	statuses []string
+	reasons  []string
 	server   string
+	batch    string
 	search   string
+	since    time.Time
+	until    time.Time
 	sort     string
 	asc      bool
 	limit    int
@@ -49,7 +53,9 @@ func (a *app) jobsListCommand() *cobra.Command {
 With --watch it goes on until Ctrl-C: a terminal is painted anew, anything else gets a line for each job that is new or has
 changed (with -o json an object on a line of its own, with -o yaml a document).`,
 		Example: `  remora jobs ls
-  remora jobs ls --status failed --server web --limit 200
+  remora jobs ls --status failed --server web --since 2d --limit 200
+  remora jobs ls --reason timeout,connect --since 2026-01-31 --until 2026-02-01
+  remora jobs ls --batch 0192f0c1-7d3e-7b0a-9c55-3f6a1d2b4c5e --all
   remora jobs ls --search backup --sort finished_at -o json
   remora jobs ls --status queued,running --watch`,
 		Args: exactly(),
@@ -58,7 +64,11 @@ changed (with -o json an object on a line of its own, with -o yaml a document).`
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringSliceVar(&o.statuses, "status", nil, "only jobs with one of these: queued, running, completed, failed, canceled")
+	f.StringSliceVar(&o.reasons, "reason", nil, "only jobs with one of these reasons of their end, as exit_nonzero, timeout or connect")
 	f.StringVarP(&o.server, "server", "s", "", "only jobs of this server, by name or id")
+	f.StringVar(&o.batch, "batch", "", "only jobs of this batch")
+	f.Var(timeFlag{&o.since, a.Now}, "since", "only jobs made since then: how long ago (30m, 2h, 7d), a day or a time")
+	f.Var(timeFlag{&o.until, a.Now}, "until", "only jobs made before then")
 	f.StringVar(&o.search, "search", "", "only jobs with this in command, arguments, script or server name")
 	f.StringVar(&o.sort, "sort", string(ports.SortCreated), "created_at, updated_at, started_at, finished_at, status, command or priority")
 	f.BoolVar(&o.asc, "asc", false, "the other way round")
@@ -68,6 +78,8 @@ changed (with -o json an object on a line of its own, with -o yaml a document).`
 	f.BoolVarP(&o.watch, "watch", "w", false, "go on showing what changes")
 	f.DurationVar(&o.every, "every", 2*time.Second, "how often --watch asks")
 	mustBeFlag("server", c.RegisterFlagCompletionFunc("server", a.serverNames))
+	mustBeFlag("batch", c.RegisterFlagCompletionFunc("batch", a.batchIDs))
+	fixed(c, "reason", reasonNames()...)
 	fixed(c, "status", "queued", "running", "completed", "failed", "canceled")
 	fixed(c, "sort", "created_at", "updated_at", "started_at", "finished_at", "status", "command", "priority")
 	return c
@@ -88,7 +100,14 @@ func (o *jobsListOptions) check(c *cobra.Command) error {
 			return usage("--status %q is unknown; use queued, running, completed, failed or canceled", s)
 		}
 	}
+	for _, r := range o.reasons {
+		if names := reasonNames(); !slices.Contains(names, r) {
+			return usage("--reason %q is unknown; use one of %s", r, strings.Join(names, ", "))
+		}
+	}
 	switch {
+	case !o.since.IsZero() && !o.until.IsZero() && !o.since.Before(o.until):
+		return usage("--since is not before --until; between them there is nothing")
 	case o.limit < 1:
 		return usage("--limit %d is out of range; give at least 1", o.limit)
 	case o.every < 100*time.Millisecond:
@@ -102,9 +121,23 @@ func (o *jobsListOptions) check(c *cobra.Command) error {
 	return nil
 }
 
+func reasonNames() []string {
+	var names []string
+	for _, r := range append(domain.FailureReasons(), domain.CancelReasons()...) {
+		names = append(names, string(r))
+	}
+	return names
+}
+
 // query returns what the options ask for.
 func (o *jobsListOptions) query(ctx context.Context, servers ports.Servers) (ports.JobQuery, error) {
-	q := ports.JobQuery{Search: o.search, Sort: ports.SortField(o.sort), Asc: o.asc, Cursor: o.cursor}
+	q := ports.JobQuery{
+		BatchID: domain.BatchID(o.batch), CreatedAfter: o.since, CreatedBefore: o.until,
+		Search: o.search, Sort: ports.SortField(o.sort), Asc: o.asc, Cursor: o.cursor,
+	}
+	for _, r := range o.reasons {
+		q.Reasons = append(q.Reasons, domain.Reason(r))
+	}
 	for _, s := range o.statuses {
 		q.Statuses = append(q.Statuses, domain.Status(s))
 	}
@@ -143,9 +176,17 @@ func (a *app) jobsList(c *cobra.Command, o jobsListOptions) error {
 	}
 	err = a.print(jobsInList(page, o.limit), func(w io.Writer) { a.jobRows(w, page.Jobs) })
 	if err == nil && page.Next != "" && a.global.form == formTable {
-		a.note("%d of %d jobs; --limit shows more, --cursor %s goes on", len(page.Jobs), page.Total, page.Next)
+		a.note("%d of %s; --limit shows more, --cursor %s goes on", len(page.Jobs), totalText(page), page.Next)
 	}
 	return err
+}
+
+// totalText tells how many jobs there are.
+func totalText(page ports.JobPage) string {
+	if page.Capped {
+		return "more than " + count(int(page.Total), "job")
+	}
+	return count(int(page.Total), "job")
 }
 
 // listJobs returns up to limit jobs, page by page.
@@ -158,7 +199,7 @@ func listJobs(ctx context.Context, jobs ports.Jobs, q ports.JobQuery, limit int)
 			return all, err
 		}
 		all.Jobs = append(all.Jobs, page.Jobs...)
-		all.Total, all.Next = page.Total, page.Next
+		all.Total, all.Capped, all.Next = page.Total, page.Capped, page.Next
 		if page.Next == "" || len(all.Jobs) >= limit {
 			return all, nil
 		}

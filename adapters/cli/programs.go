@@ -136,7 +136,6 @@ type healthShape struct {
 func (a *app) healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "health",
-		Aliases: []string{"system"},
 		Short:   "Tell whether the API, its database and its queue are there",
 		Long:    "Health asks the API whether its database and its queue are there. It exits with 6 when one of them is away.",
 		Example: "  remora health\n  remora health -o json",

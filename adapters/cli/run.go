@@ -91,7 +91,7 @@ func (a *app) runCommand() *cobra.Command {
 	f.BoolVar(&o.diff, "diff", false, "with --group, show how each group differs from the largest")
 	f.BoolVar(&o.detach, "detach", false, "print the jobs' ids and do not wait")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no summary of what went well")
-	fixed(c, "retry", string(domain.RetryNever), string(domain.RetrySafe), string(domain.RetryOnFailure), string(domain.RetryAtLeastOnce))
+	fixed(c, "retry", retryModes...)
 	mustBeFlag("shell", c.RegisterFlagCompletionFunc("shell", cobra.FixedCompletions(
 		[]string{"/bin/bash", "/bin/sh", "/usr/bin/zsh", "/usr/bin/python3"}, cobra.ShellCompDirectiveNoFileComp)))
 	return c
@@ -172,16 +172,26 @@ func (a *app) submission(ctx context.Context, o runOptions, args []string) (port
 		s.Script, s.Args, s.Shell = text, quoteAll(args), o.shell
 		return s, err
 	}
-	switch {
+	switch line := commandLine(args, o.shellLine); {
 	case len(args) == 0:
 		return s, usage("there is no command to run; give it after --, or use --script FILE")
-	case len(args) == 1 || o.shellLine:
-		s.Command = strings.Join(args, " ")
+	case line != "":
+		s.Command = line
 	default:
 		s.Argv = args
 	}
 	return s, nil
 }
+
+// commandLine returns the shell line that words are; empty when they are a program and its arguments.
+func commandLine(words []string, shellLine bool) string {
+	if len(words) == 1 || shellLine {
+		return strings.Join(words, " ")
+	}
+	return ""
+}
+
+var retryModes = []string{string(domain.RetryNever), string(domain.RetrySafe), string(domain.RetryOnFailure), string(domain.RetryAtLeastOnce)}
 
 func (a *app) readScript(ctx context.Context, path string) (string, error) {
 	if path == "-" {

@@ -23,9 +23,10 @@ type runner struct {
 	options  runOptions
 	what     ports.Submission
 	lanes    []*lane
-	lane     map[domain.JobID]*lane // once submitted
-	batch    domain.BatchID         // empty where one job is all
-	bar      *screen.Bar            // nil without a terminal to show it
+	lane     map[domain.JobID]*lane                                    // once submitted
+	batch    domain.BatchID                                            // empty where one job is all
+	sent     func(ctx context.Context, key string) (domain.Job, error) // in place of submitting the one job
+	bar      *screen.Bar                                               // nil without a terminal to show it
 	asked    atomic.Pointer[domain.Tally]
 
 	stop     context.CancelCauseFunc // begins to end everything, as Ctrl-C does
@@ -99,6 +100,13 @@ func (r *runner) submit() error {
 var errNoJob = &domain.Error{Kind: domain.KindInternal, Code: "batch_incomplete", Message: "the batch has no job for this server"}
 
 func (r *runner) send(ctx context.Context, s ports.Submission) (map[domain.ServerID]domain.Job, error) {
+	if r.sent != nil {
+		job, err := r.sent(ctx, s.IdempotencyKey)
+		if err != nil {
+			return nil, err
+		}
+		return map[domain.ServerID]domain.Job{r.lanes[0].server.ID: job}, nil
+	}
 	if len(r.lanes) == 1 && !r.options.group {
 		s.ServerID = r.lanes[0].server.ID
 		d, err := r.services.Jobs.Submit(ctx, s)

@@ -143,6 +143,7 @@ func wholeJob(d ports.JobDetail) jobShape {
 type paginationShape struct {
 	Limit      int     `json:"limit"`
 	Total      int64   `json:"total"`
+	Capped     bool    `json:"total_capped,omitempty"` // there are more
 	HasNext    bool    `json:"has_next"`
 	NextCursor *string `json:"next_cursor"`
 }
@@ -152,7 +153,7 @@ func paginationOf(n, limit int, total int64, next string) paginationShape {
 	if limit == math.MaxInt {
 		limit = n
 	}
-	return paginationShape{limit, total, next != "", maybe(next)}
+	return paginationShape{limit, total, false, next != "", maybe(next)}
 }
 
 type jobsShape struct {
@@ -162,6 +163,7 @@ type jobsShape struct {
 
 func jobsInList(page ports.JobPage, limit int) jobsShape {
 	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationOf(len(page.Jobs), limit, page.Total, page.Next)}
+	s.Pagination.Capped = page.Capped
 	for _, d := range page.Jobs {
 		s.Jobs = append(s.Jobs, jobInList(d))
 	}

@@ -74,7 +74,7 @@ func (w *watcher) repaint(page ports.JobPage) error {
 		return err
 	}
 	lines := strings.Split(strings.TrimRight(table.String(), "\n"), "\n")
-	head := w.app.Now().Format("15:04:05") + "  " + count(int(page.Total), "job") + ", again every " + w.every.String() + "; Ctrl-C ends"
+	head := w.app.Now().Format("15:04:05") + "  " + totalText(page) + ", again every " + w.every.String() + "; Ctrl-C ends"
 	lines = append([]string{head, ""}, lines...)
 	var out strings.Builder
 	out.WriteString(cursorHome)
