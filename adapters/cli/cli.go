@@ -24,6 +24,8 @@ type Services struct {
 	Servers ports.Servers
 	Access  ports.ServerAccess
 	System  ports.System
+	Tokens  ports.Tokens
+	Account ports.Account
 }
 
 // UpOptions are what `remora up` was asked for.

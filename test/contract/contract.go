@@ -27,6 +27,7 @@ type Storage struct {
 	Output  ports.OutputStore
 	Servers ports.ServerRepository
 	Tokens  ports.TokenRepository
+	Passes  ports.PassRepository
 }
 
 // Open opens a fresh, empty store and cleans up after the test. It is called from many tests at once.
@@ -40,6 +41,7 @@ func Store(t *testing.T, open Open) {
 	t.Run("OutputStore", func(t *testing.T) { OutputStore(t, open) })
 	t.Run("ServerRepository", func(t *testing.T) { ServerRepository(t, open) })
 	t.Run("TokenRepository", func(t *testing.T) { TokenRepository(t, open) })
+	t.Run("PassRepository", func(t *testing.T) { PassRepository(t, open) })
 }
 
 // clauses are the sentences of a contract and their proofs.

@@ -37,6 +37,8 @@ func TestCommandLine(t *testing.T) {
 	t.Run("CtrlC", d.ctrlC)
 	t.Run("ReaderGoesAway", d.readerGoes)
 	t.Run("Jobs", d.jobsStory)
+	t.Run("Batches", d.batchStory)
+	t.Run("Copies", d.copies)
 	t.Run("Servers", d.serversStory)
 	t.Run("TrustStory", d.trustStory)
 	t.Run("Client", d.clientStory)

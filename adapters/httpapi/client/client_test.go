@@ -34,6 +34,7 @@ func serveAt(t *testing.T, w *drivingports.World, addr string) *httpapi.Server {
 	t.Helper()
 	s, err := httpapi.Open(httpapi.Config{
 		Addr: addr, Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
+		Tokens: w.Tokens(), Sessions: w.Sessions(),
 	})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancelCause(context.Background())
