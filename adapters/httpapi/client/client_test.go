@@ -33,7 +33,7 @@ func serve(t *testing.T, w *drivingports.World) *httpapi.Server {
 func serveAt(t *testing.T, w *drivingports.World, addr string) *httpapi.Server {
 	t.Helper()
 	s, err := httpapi.Open(httpapi.Config{
-		Addr: addr, Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
+		Addr: addr, Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), Keys: w.Keys(), System: w.System(), Auth: w.Auth(),
 		Tokens: w.Tokens(), Sessions: w.Sessions(),
 	})
 	require.NoError(t, err)
@@ -60,12 +60,14 @@ func services(t *testing.T) contract.Services {
 	c := dial(t, serve(t, w).URL())
 	good, dead := w.Ends()
 	return contract.Services{
-		Jobs: c.Jobs, Batches: c.Batches, Output: c.Output, Servers: c.Servers, Access: c.Access, Good: good, Dead: dead,
+		Jobs: c.Jobs, Batches: c.Batches, Output: c.Output, Servers: c.Servers, Access: c.Access, Keys: c.Keys, Good: good, Dead: dead,
 		Begin: func(t *testing.T) contract.Running { return w.Begin(t) },
 	}
 }
 
 func TestJobService(t *testing.T) { contract.JobService(t, services) }
+
+func TestKeyService(t *testing.T) { contract.KeyService(t, services) }
 
 func TestServerService(t *testing.T) { contract.ServerService(t, services) }
 
