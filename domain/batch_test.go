@@ -14,7 +14,9 @@ func TestGroupResults(t *testing.T) {
 	other, signal := same, same
 	other.Stdout = domain.DigestOf([]byte("b"))
 	signal.Exit.Signal = "KILL"
-	result := func(name string, o domain.Outcome) domain.Result { return domain.Result{Job: domain.JobID("job-" + name), Name: name, Outcome: o} }
+	result := func(name string, o domain.Outcome) domain.Result {
+		return domain.Result{Job: domain.JobID("job-" + name), Name: name, Outcome: o}
+	}
 	g := domain.GroupResults([]domain.Result{
 		result("e", other), result("d", same), result("c", domain.Outcome{Status: domain.StatusRunning}), result("b", signal),
 		result("a", same), result("0", domain.Outcome{Status: domain.StatusQueued}),
