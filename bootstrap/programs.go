@@ -46,6 +46,7 @@ type foundation struct {
 	queue    queueClient
 	executor *sshexec.Executor
 	servers  *application.Servers
+	keys     *application.Keys
 	clock    system.Clock
 	entropy  system.Entropy
 	meters   *metrics.Meters
@@ -112,6 +113,9 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	if err := store.Migrate(ctx); err != nil {
 		return nil, err
 	}
+	if err := checkMasterKey(ctx, cfg, store.MasterKeyCheck(), s.Vault); err != nil {
+		return nil, err
+	}
 	queue, level, err := openQueue(cfg, s, log)
 	if err != nil {
 		return nil, err
@@ -125,8 +129,10 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	f := &foundation{store: store, queue: queue, executor: executor, meters: p.meters}
 	f.watch(level)
 	f.servers = &application.Servers{
-		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
+		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Stored: store.Keys(), Checks: store.Checks(),
+		Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
 	}
+	f.keys = &application.Keys{Repository: store.Keys(), Vault: s.Vault, Reader: sshexec.KeyReader{}, Clock: f.clock}
 	return f, nil
 }
 

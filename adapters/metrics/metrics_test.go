@@ -330,7 +330,8 @@ func TestMeters_ChangeNothing(t *testing.T) {
 		m, s := metrics.New("test"), memory.NewStore(time.Now)
 		return contract.Storage{
 			Jobs: m.Jobs(s.Jobs()), Backlog: m.Backlog(s.Backlog()), Workers: m.Workers(s.Workers()), Output: m.OutputStore(s.Output()),
-			Servers: s.Servers(), Tokens: s.Tokens(),
+			Servers: s.Servers(), Tokens: s.Tokens(), Passes: s.Passes(),
+			Keys: s.Keys(), Checks: s.Checks(), MasterKey: s.MasterKeyCheck(),
 		}
 	})
 }
