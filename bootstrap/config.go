@@ -39,7 +39,8 @@ type Config struct {
 	AllowedShells        []string
 	MaxUploadSize        int64 // of a key file
 
-	MasterKeyFile string // empty: see Config.Vault
+	MasterKeyFile string        // empty: see Config.Vault
+	SessionSecret domain.Secret // empty: see Config.SessionKey
 	DataDir       string
 	AuthMode      AuthMode
 
@@ -152,6 +153,7 @@ func (r *reader) config() Config {
 		MaxUploadSize:        r.size("MAX_UPLOAD_SIZE", "64KiB", 1<<10, 1<<20),
 
 		MasterKeyFile: r.text("REMORA_MASTER_KEY_FILE", ""),
+		SessionSecret: r.longSecret("SESSION_SECRET"),
 		DataDir:       dataDir,
 		AuthMode:      AuthMode(r.oneOf("AUTH_MODE", string(AuthToken), string(AuthToken), string(AuthNone))),
 

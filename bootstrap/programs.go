@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/heysubinoy/remora/adapters/httpapi"
 	"github.com/heysubinoy/remora/adapters/metrics"
 	"github.com/heysubinoy/remora/adapters/netqueue"
 	"github.com/heysubinoy/remora/adapters/sqlstore"
@@ -23,6 +22,7 @@ type Secrets struct {
 	Vault      *vault.Vault
 	QueueToken domain.Secret
 	QueueTLS   *tls.Config
+	Session    domain.Secret // of the API alone
 }
 
 // Program is one of Remora's programs, put together and listening.
@@ -67,14 +67,14 @@ func NewQueue(cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
 }
 
 // NewAPI puts the API server together, with a dispatcher and a sweeper. It listens when it returns.
-func NewAPI(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
-	p := newProgram()
+func NewAPI(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*API, error) {
+	p := &API{Program: *newProgram()}
 	f, err := p.lay(ctx, cfg, s, log)
 	if err == nil {
 		err = p.addProfiles(cfg, log)
 	}
 	if err == nil {
-		err = p.addAPI(ctx, cfg, f, log)
+		err = p.addAPI(ctx, cfg, s, f, log)
 	}
 	if err != nil {
 		p.close()
@@ -141,28 +141,6 @@ func (p *Program) addQueue(cfg Config, s Secrets, log *slog.Logger) error {
 	}
 	watchBroker(p.meters, server)
 	p.runs("queue", server.Run)
-	return nil
-}
-
-func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *slog.Logger) error {
-	tokens := &application.Tokens{Repository: f.store.Tokens()}
-	if err := grantAdmin(ctx, cfg, tokens); err != nil {
-		return err
-	}
-	jobs := f.jobs(cfg, log)
-	server, err := httpapi.Open(httpapi.Config{
-		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.store.Batches()},
-		Output: f.output(), Servers: f.servers, Access: f.servers, Keys: f.keys, MaxUpload: cfg.MaxUploadSize,
-		System: f.system(),
-		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
-		Metrics: p.meters.Handler(), Count: p.meters.Request,
-	})
-	if err != nil {
-		return err
-	}
-	p.url = server.URL()
-	p.runs("api", server.Run)
 	return nil
 }
 

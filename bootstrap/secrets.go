@@ -55,13 +55,34 @@ func (c Config) QueueToken(o Origin) (domain.Secret, error) {
 	return token, checkToken(file.setting, file.path(c), token)
 }
 
+// SessionKey returns the secret under which browsers' sessions are kept: every API server of an installation has the same.
+// The error names the setting, and the file where it is made.
+func (c Config) SessionKey(o Origin) (domain.Secret, error) {
+	const setting = "SESSION_SECRET"
+	if !c.SessionSecret.Empty() {
+		return c.SessionSecret, nil
+	}
+	if o == Named {
+		return domain.Secret{}, errors.New(setting + " is not set: API servers share this secret; make it once with \"openssl rand -hex 32\"")
+	}
+	file := secretFile{setting: setting, name: "session.secret"}
+	key, err := fromFile(c, o, file, vault.ReadSecretFile, func(path string) (domain.Secret, error) {
+		key := domain.NewSecret(rand.Text() + rand.Text())
+		return key, vault.MakeSecretFile(path, key)
+	})
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	return key, checkToken(setting, file.path(c), key)
+}
+
 // AdminToken returns the token of the first administrator, which is made when the data directory holds none yet; made
 // says so, and is the one time to show it.
 func (c Config) AdminToken() (token domain.Secret, made bool, err error) {
 	path := c.AdminTokenFile()
 	token, err = fromFile(c, Made, secretFile{setting: "REMORA_DATA_DIR", name: filepath.Base(path)}, vault.ReadSecretFile,
 		func(path string) (domain.Secret, error) {
-			token := domain.NewSecret("remora_" + rand.Text() + rand.Text())
+			token := application.NewTokenText()
 			err := vault.MakeSecretFile(path, token)
 			made = err == nil
 			return token, err

@@ -141,6 +141,14 @@ var (
 	ErrVaultSealed        = &Error{Kind: KindUnavailable, Code: "vault_sealed", Message: "the vault is sealed: the master key is missing or is not the one that sealed the stored secrets"}
 	ErrWorkerNotFound     = &Error{Kind: KindNotFound, Code: "worker_not_found", Message: "the worker is not registered, or was declared silent"}
 	ErrUnauthenticated    = &Error{Kind: KindUnauthenticated, Code: "token_invalid", Message: "sign in first: the token is missing or unknown"}
+	ErrTokenExpired       = &Error{Kind: KindUnauthenticated, Code: "token_expired", Message: "the token has expired; ask an administrator for another"}
+	ErrSessionOver        = &Error{Kind: KindUnauthenticated, Code: "session_over", Message: "the session is over; sign in again"}
+	ErrCodeUsed           = &Error{Kind: KindUnauthenticated, Code: "code_invalid", Message: "this sign-in address was used before or is too old; `remora dashboard` prints another"}
+	ErrTokenNotFound      = &Error{Kind: KindNotFound, Code: "token_not_found", Message: "there is no token with this id"}
+	ErrTokenNameTaken     = &Error{Kind: KindConflict, Code: "token_name_taken", Message: "a token with this name exists"}
+	ErrTokenInUse         = &Error{Kind: KindConflict, Code: "token_in_use", Message: "this token is somebody's already"}
+	ErrTokenRevoked       = &Error{Kind: KindConflict, Code: "token_revoked", Message: "this token was removed or replaced and never lets anybody in again"}
+	ErrLastAdmin          = &Error{Kind: KindConflict, Code: "token_last_admin", Message: "this is the last token of an administrator; make another one first"}
 	ErrQueueFull          = &Error{Kind: KindExhausted, Code: "queue_full", Message: "the queue is full; try again later"}
 	ErrQueueUnavailable   = &Error{Kind: KindUnavailable, Code: "queue_unavailable", Message: "the queue cannot be reached"}
 	ErrReceiptStale       = &Error{Kind: KindConflict, Code: "receipt_stale", Message: "the ticket's lease ran out or it was settled before"}

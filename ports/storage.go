@@ -172,14 +172,6 @@ type MasterKeyCheck interface {
 	Keep(ctx context.Context, value domain.Sealed) (stored domain.Sealed, err error)
 }
 
-// TokenRepository keeps who may sign in, by the hash of the token.
-type TokenRepository interface {
-	// Put stores or replaces the token of a principal. hash is 32 bytes.
-	Put(ctx context.Context, p domain.Principal, hash [32]byte) error
-	// Find fails with ErrUnauthenticated.
-	Find(ctx context.Context, hash [32]byte) (domain.Principal, error)
-}
-
 // Pinger is asked whether it is there.
 type Pinger interface {
 	// Ping fails with ErrStorageUnavailable or ErrQueueUnavailable.

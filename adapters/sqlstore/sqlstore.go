@@ -112,6 +112,9 @@ func (s *Store) MasterKeyCheck() ports.MasterKeyCheck { return &masterKeyCheck{s
 // Tokens returns the tokens.
 func (s *Store) Tokens() ports.TokenRepository { return &tokens{s} }
 
+// Passes returns the sessions and sign-in codes.
+func (s *Store) Passes() ports.PassRepository { return &passes{s} }
+
 // read runs statements that change nothing, each by itself.
 func (s *Store) read(ctx context.Context, fn func(c *conn) error) error {
 	if err := done(ctx); err != nil {

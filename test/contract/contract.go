@@ -27,6 +27,7 @@ type Storage struct {
 	Output  ports.OutputStore
 	Servers ports.ServerRepository
 	Tokens  ports.TokenRepository
+	Passes  ports.PassRepository
 
 	Keys      ports.KeyRepository
 	Checks    ports.ServerChecks
@@ -47,6 +48,7 @@ func Store(t *testing.T, open Open) {
 	t.Run("ServerChecks", func(t *testing.T) { ServerChecks(t, open) })
 	t.Run("MasterKeyCheck", func(t *testing.T) { MasterKeyCheck(t, open) })
 	t.Run("TokenRepository", func(t *testing.T) { TokenRepository(t, open) })
+	t.Run("PassRepository", func(t *testing.T) { PassRepository(t, open) })
 }
 
 // clauses are the sentences of a contract and their proofs.

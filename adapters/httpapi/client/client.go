@@ -37,6 +37,8 @@ type Client struct {
 	Access  *Access
 	Keys    *Keys
 	System  *System
+	Tokens  *Tokens
+	Account *Account
 
 	conn *conn
 }
@@ -70,7 +72,10 @@ func New(cfg Config) (*Client, error) {
 	// A redirect would carry the token to an address that nobody named.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &own
-	return &Client{Jobs: &Jobs{c}, Batches: &Batches{c}, Output: &Output{c}, Servers: &Servers{c}, Access: &Access{c}, Keys: &Keys{c}, System: &System{c}, conn: c}, nil
+	return &Client{
+		Jobs: &Jobs{c}, Batches: &Batches{c}, Output: &Output{c}, Servers: &Servers{c}, Access: &Access{c}, Keys: &Keys{c}, System: &System{c},
+		Tokens: &Tokens{c}, Account: &Account{c}, conn: c,
+	}, nil
 }
 
 func transport() *http.Transport {
@@ -84,6 +89,9 @@ func transport() *http.Transport {
 		ForceAttemptHTTP2:     true,
 	}
 }
+
+// URL returns the address of the API.
+func (c *Client) URL() string { return c.conn.base.String() }
 
 // Close lets go of idle connections. The client may still be used.
 func (c *Client) Close() { c.conn.http.CloseIdleConnections() }

@@ -29,6 +29,7 @@ func serve(t *testing.T, w *drivingports.World) *httpapi.Server {
 	t.Helper()
 	s, err := httpapi.Open(httpapi.Config{
 		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), Keys: w.Keys(), System: w.System(), Auth: w.Auth(),
+		Tokens: w.Tokens(), Sessions: w.Sessions(),
 	})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancelCause(context.Background())
