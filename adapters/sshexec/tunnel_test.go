@@ -162,15 +162,26 @@ func TestTunnel_CutsAtTheJumpServerLoseNothing(t *testing.T) {
 // TestTunnel_SilentServerBehindAJumpIsLeft shows that what never answers holds nobody longer than its time limit.
 func TestTunnel_SilentServerBehindAJumpIsLeft(t *testing.T) {
 	jump := sshd.Start(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	target := through(jump.Target(), jump.Target())
-	target.Server.Port = l.Addr().(*net.TCPAddr).Port
+	target := through(silent(t), jump.Target())
 	e := newExecutor(t, sshexec.Config{ConnectTimeout: 500 * time.Millisecond})
 	began := time.Now()
 	report := e.Probe(t.Context(), target, false)
 	require.False(t, report.OK)
 	require.Empty(t, report.Hop, report.Message)
 	require.Less(t, time.Since(began), 5*time.Second)
+}
+
+// silent is a target that takes connections and never says a word.
+func silent(t *testing.T) ports.Target {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	return ports.Target{
+		Server: domain.Server{
+			ID: "silent", Name: "silent", Hostname: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, User: "u", Auth: domain.AuthPassword,
+			HostKey: &domain.HostKey{Fingerprint: "SHA256:" + strings.Repeat("B", 43)},
+		},
+		Credential: domain.Credential{Password: domain.NewSecret("x")},
+	}
 }
