@@ -50,7 +50,7 @@ func (a *app) keysAddCommand() *cobra.Command {
 		Use: "add FILE", Aliases: []string{"upload"}, Short: "Store a private key",
 		Long: `Add stores the private key in FILE (OpenSSH or PEM; ed25519, ECDSA, or RSA of 2048 bits and more) under the file's name. A
 passphrase is asked for where one is needed, and not kept: the stored key is sealed with the API's master key instead.`,
-		Example: "  remora keys add ~/.ssh/id_ed25519\n  remora keys add deploy.pem --name production\n  remora keys add id_rsa --passphrase-stdin < passphrase.txt",
+		Example: "  remora keys add ~/.ssh/id_ed25519\n  remora keys add deploy.pem --name production\n  remora keys add id_rsa --passphrase-stdin < password.txt",
 		Args:    exactly("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.addKey(c, args[0], name, passphraseStdin)
