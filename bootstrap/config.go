@@ -51,7 +51,7 @@ type Config struct {
 	PprofAddr   string // on the loopback interface; empty: nowhere
 
 	logLevelGiven bool
-	shown         []shown
+	shown         []Setting
 }
 
 // TLSFiles names the PEM files of a TLS connection; empty means none.
@@ -87,9 +87,16 @@ func (c Config) Postgres() bool { return strings.HasPrefix(c.DatabaseURL.Reveal(
 func (c Config) String() string {
 	var b strings.Builder
 	for _, s := range c.shown {
-		fmt.Fprintf(&b, "%s=%s\n", s.name, s.value)
+		fmt.Fprintf(&b, "%s=%s\n", s.Name, s.Value)
 	}
 	return b.String()
+}
+
+// Settings returns every setting in force, by name.
+func (c Config) Settings() []Setting {
+	all := slices.Clone(c.shown)
+	slices.SortFunc(all, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
 // Load reads the settings from getenv and, where that returns nothing, from the file .env in the working directory, and
@@ -97,10 +104,18 @@ func (c Config) String() string {
 func Load(getenv func(string) string) (Config, error) {
 	file, err := readDotEnv(".env")
 	r := &reader{get: func(name string) string {
-		if v := getenv(name); v != "" {
+		if v := getenv(name); strings.TrimSpace(v) != "" {
 			return v
 		}
 		return file[name]
+	}, source: func(name string) Source {
+		switch {
+		case strings.TrimSpace(getenv(name)) != "":
+			return SourceEnvironment
+		case strings.TrimSpace(file[name]) != "":
+			return SourceFile
+		}
+		return SourceDefault
 	}}
 	r.fail(err)
 	c := r.config()
@@ -121,11 +136,11 @@ func settingsInvalid(mistakes ...error) error {
 
 // Variables lists the names of all settings.
 func Variables() []string {
-	r := &reader{get: func(string) string { return "" }}
+	r := &reader{get: func(string) string { return "" }, source: func(string) Source { return SourceDefault }}
 	r.config()
 	names := make([]string, len(r.shown))
 	for i, s := range r.shown {
-		names[i] = s.name
+		names[i] = s.Name
 	}
 	return names
 }

@@ -64,7 +64,20 @@ func cliConfig() cli.Config {
 			})
 		},
 		RepairQueue: repairQueue,
+		Settings:    settings,
 	}
+}
+
+func settings() ([]cli.Setting, error) {
+	cfg, err := Load(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	var all []cli.Setting
+	for _, s := range cfg.Settings() {
+		all = append(all, cli.Setting{Name: s.Name, Value: s.Value, Source: string(s.Source)})
+	}
+	return all, nil
 }
 
 func connect(_ context.Context, url string, token domain.Secret) (cli.Services, error) {

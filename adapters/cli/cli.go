@@ -50,6 +50,9 @@ type Config struct {
 	// RepairQueue mends the queue's log in dir, which no queue has open, and says what it did.
 	RepairQueue func(ctx context.Context, dir string) (report string, err error)
 
+	// Settings returns the settings of the programs, or all mistakes in them.
+	Settings func() ([]Setting, error)
+
 	// Signals says when the user wants to stop: first in an orderly way, then at once. nil means the process's own SIGINT
 	// and SIGTERM.
 	Signals <-chan os.Signal
