@@ -146,6 +146,13 @@ func (f *foundation) jobs(cfg Config, log *slog.Logger) *application.Jobs {
 	}
 }
 
+func (f *foundation) system() ports.System {
+	return &application.System{
+		Database: f.store, Queue: f.queue, Totals: f.store.Totals(), Workers: f.store.Workers(), Clock: f.clock,
+		Started: f.clock.Now(), Version: Version, Kind: f.store.Kind(),
+	}
+}
+
 func (f *foundation) output() ports.Output {
 	return f.meters.Output(&application.Output{Jobs: f.store.Jobs(), Store: f.store.Output(), Signals: f.queue})
 }

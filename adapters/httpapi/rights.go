@@ -60,6 +60,9 @@ var rights = map[string]domain.Role{
 	"DELETE " + api + "/servers/:id":        admin,
 	"POST " + api + "/servers/:id/host-key": admin,
 
+	"GET " + api + "/system/info":     viewer,
+	"GET " + api + "/system/enhanced": viewer,
+
 	"GET " + api + "/tokens":             admin,
 	"POST " + api + "/tokens":            admin,
 	"POST " + api + "/tokens/:id/rotate": admin,

@@ -33,3 +33,25 @@ func (s *Server) getReady(c echo.Context) error {
 	}
 	return s.json(c, http.StatusOK, wire.Probe{Status: "ready"})
 }
+
+func (s *Server) getSystemInfo(c echo.Context) error {
+	if err := params(c).err; err != nil {
+		return err
+	}
+	i, err := s.cfg.System.Info(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return s.resource(c, wire.SystemInfoOf(i))
+}
+
+func (s *Server) getSystemEnhanced(c echo.Context) error {
+	if err := params(c).err; err != nil {
+		return err
+	}
+	o, err := s.cfg.System.Overview(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return s.resource(c, wire.SystemOverviewOf(o))
+}
