@@ -27,7 +27,8 @@ type Config struct {
 	NetQueueAddr      string
 	QueueName         string
 	NetQueueDir       string
-	NetQueueTokenFile string // empty: see Config.QueueToken
+	NetQueueTokenFile string        // empty: see Config.QueueToken
+	NetQueueToken     domain.Secret // the token itself, in place of its file
 	NetQueueTLS       TLSFiles
 
 	WorkerConcurrency    int
@@ -40,6 +41,7 @@ type Config struct {
 	MaxUploadSize        int64 // of a key file
 
 	MasterKeyFile string        // empty: see Config.Vault
+	MasterKey     domain.Secret // the key itself, in place of its file
 	SessionSecret domain.Secret // empty: see Config.SessionKey
 	DataDir       string
 	AuthMode      AuthMode
@@ -156,6 +158,7 @@ func (r *reader) config() Config {
 		QueueName:         r.matching("QUEUE_NAME", "job_queue", queueName, "1 to 128 letters, digits, dots, dashes and underscores"),
 		NetQueueDir:       r.text("NETQUEUE_DIR", filepath.Join(dataDir, "netqueue")),
 		NetQueueTokenFile: r.text("NETQUEUE_TOKEN_FILE", ""),
+		NetQueueToken:     r.longSecret("NETQUEUE_TOKEN"),
 		NetQueueTLS:       r.tls(),
 
 		WorkerConcurrency:    r.concurrency(),
@@ -168,6 +171,7 @@ func (r *reader) config() Config {
 		MaxUploadSize:        r.size("MAX_UPLOAD_SIZE", "64KiB", 1<<10, 1<<20),
 
 		MasterKeyFile: r.text("REMORA_MASTER_KEY_FILE", ""),
+		MasterKey:     r.longSecret("REMORA_MASTER_KEY"),
 		SessionSecret: r.longSecret("SESSION_SECRET"),
 		DataDir:       dataDir,
 		AuthMode:      AuthMode(r.oneOf("AUTH_MODE", string(AuthToken), string(AuthToken), string(AuthNone))),
@@ -181,6 +185,8 @@ func (r *reader) config() Config {
 	if c.PprofAddr != "" && !Loopback(c.PprofAddr) {
 		r.mistake("PPROF_ADDR", c.PprofAddr, "profiles show what is in memory; give an address on the loopback interface, as 127.0.0.1:6060")
 	}
+	r.oneOfTwo("REMORA_MASTER_KEY", "REMORA_MASTER_KEY_FILE")
+	r.oneOfTwo("NETQUEUE_TOKEN", "NETQUEUE_TOKEN_FILE")
 	if c.AuthMode == AuthNone {
 		r.loopbackOnly("METRICS_ADDR", c.MetricsAddr)
 		r.loopbackOnly("SERVER_ADDR", c.ServerAddr)

@@ -103,6 +103,13 @@ func (r *reader) secret(name string) domain.Secret {
 	return s
 }
 
+// oneOfTwo says that a secret and the file of it cannot both be given.
+func (r *reader) oneOfTwo(name, file string) {
+	if r.peek(name) != "" && r.peek(file) != "" {
+		r.hidden(name, file+" is set too; keep one of them")
+	}
+}
+
 // longSecret is a secret that guards something by itself: long enough, and nobody's example.
 func (r *reader) longSecret(name string) domain.Secret {
 	s := domain.NewSecret(strings.TrimSpace(r.secret(name).Reveal()))

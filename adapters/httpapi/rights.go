@@ -35,9 +35,6 @@ var rights = map[string]domain.Role{
 	"GET " + api + "/session":       viewer,
 	"POST " + api + "/session/code": viewer,
 
-	"GET " + api + "/system/info":     viewer,
-	"GET " + api + "/system/enhanced": viewer,
-
 	"GET " + api + "/jobs":                  viewer,
 	"GET " + api + "/jobs/:id":              viewer,
 	"GET " + api + "/jobs/:id/logs":         viewer,
