@@ -63,6 +63,7 @@ func cliConfig() cli.Config {
 				return NewQueue(cfg, s, log)
 			})
 		},
+		Web: web, QueueHealth: queueHealth, WorkerHealth: workerHealth,
 		RepairQueue: repairQueue,
 		Settings:    settings,
 	}

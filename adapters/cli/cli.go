@@ -47,6 +47,10 @@ type Config struct {
 	API    func(ctx context.Context) error
 	Worker func(ctx context.Context) error
 	Queue  func(ctx context.Context) error
+	Web    func(ctx context.Context, api string) error
+	// QueueHealth and WorkerHealth fail when the queue, or this machine's worker, is not there.
+	QueueHealth  func(ctx context.Context) error
+	WorkerHealth func(ctx context.Context) error
 	// RepairQueue mends the queue's log in dir, which no queue has open, and says what it did.
 	RepairQueue func(ctx context.Context, dir string) (report string, err error)
 

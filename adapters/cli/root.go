@@ -67,7 +67,7 @@ func (a *app) root() *cobra.Command {
 	f.StringVar(&a.global.color, "color", "auto", "colours: auto, always or never")
 	fixed(root, "output", formTable, formJSON, formYAML)
 	fixed(root, "color", "auto", "always", "never")
-	root.AddCommand(a.upCommand(), a.apiCommand(), a.workerCommand(), a.queueCommand(),
+	root.AddCommand(a.upCommand(), a.apiCommand(), a.workerCommand(), a.queueCommand(), a.webCommand(),
 		a.runCommand(), a.jobsCommand(), a.serversCommand(), a.healthCommand(),
 		a.loginCommand(), a.dashboardCommand(), a.tokenCommand(), a.configCommand(), a.versionCommand(), a.completionCommand())
 	root.SetHelpCommand(&cobra.Command{

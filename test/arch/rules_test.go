@@ -29,6 +29,7 @@ var rules = []rule{
 		"use cases see ports, never adapters nor the machine; they log through log/slog",
 	},
 	{"adapters/cli", []string{"domain", "ports", "adapters/cli"}, nil, "adapters never meet"},
+	{"adapters/front", []string{"domain", "ports", "adapters/front"}, []string{"database/sql"}, "adapters never meet"},
 	{"adapters/httpapi", []string{"domain", "ports", "adapters/httpapi"}, []string{"database/sql"}, "adapters never meet"},
 	{"adapters/memory", []string{"domain", "ports", "adapters/memory"}, []string{"os", "net", "database/sql"}, "adapters never meet, and this one has no outside"},
 	{"adapters/metrics", []string{"domain", "ports", "adapters/metrics"}, []string{"database/sql"}, "adapters never meet"},
