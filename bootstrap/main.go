@@ -22,7 +22,7 @@ func Main(program string, args []string) int {
 	case "remora-client":
 		return cli.ClientMain(ctx, cfg, args)
 	case "remora-api", "remora-worker", "remora-queue":
-		return cli.Main(ctx, cfg, append([]string{program[len("remora-"):]}, args...))
+		return cli.ServiceMain(ctx, cfg, program[len("remora-"):], args)
 	}
 	return cli.Main(ctx, cfg, args)
 }
@@ -66,6 +66,8 @@ func cliConfig() cli.Config {
 		Web: web, QueueHealth: queueHealth, WorkerHealth: workerHealth,
 		RepairQueue: repairQueue,
 		Settings:    settings,
+		Backup:      loaded(Backup),
+		Restore:     loaded(Restore),
 	}
 }
 
@@ -81,12 +83,12 @@ func settings() ([]cli.Setting, error) {
 	return all, nil
 }
 
-func connect(_ context.Context, url string, token domain.Secret) (cli.Services, error) {
-	c, err := client.New(client.Config{URL: url, Token: token, UserAgent: "remora/" + Version})
+func connect(_ context.Context, url string, token domain.Secret, reach func(error)) (cli.Services, error) {
+	c, err := client.New(client.Config{URL: url, Token: token, UserAgent: "remora/" + Version, Reach: reach})
 	if err != nil {
 		return cli.Services{}, err
 	}
-	return cli.Services{Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, System: c.System, Tokens: c.Tokens, Account: c.Account}, nil
+	return cli.Services{Jobs: c.Jobs, Batches: c.Batches, Output: c.Output, Servers: c.Servers, Access: c.Access, Keys: c.Keys, System: c.System, Tokens: c.Tokens, Account: c.Account}, nil
 }
 
 // apart runs one service as a process of its own, until ctx is done.
@@ -137,7 +139,7 @@ func up(ctx context.Context, o cli.UpOptions) error {
 func NewAllInOne(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*AllInOne, error) {
 	p := &AllInOne{API: API{Program: *newProgram()}}
 	err := p.addProfiles(cfg, log)
-	if err == nil {
+	if err == nil && cfg.QueueURL.Empty() {
 		err = p.addQueue(cfg, s, log)
 	}
 	var f *foundation
@@ -222,6 +224,9 @@ func (c Config) apiSecrets(o Origin) (Secrets, error) {
 
 // queueSecrets returns what the queue needs.
 func (c Config) queueSecrets(o Origin) (Secrets, error) {
+	if !c.QueueURL.Empty() {
+		return Secrets{}, nil // what it takes stands in the URL
+	}
 	token, noToken := c.QueueToken(o)
 	tls, noTLS := c.NetQueueTLS.config()
 	return Secrets{QueueToken: token, QueueTLS: tls}, settingsInvalid(noToken, noTLS)

@@ -21,7 +21,7 @@ func (a *app) loginCommand() *cobra.Command {
 		Long: `Login asks for the API's address and a token, without echo, and tries them. When the API knows the token, both are kept in the
 config file, $XDG_CONFIG_HOME/remora/config.yaml (0600), and every later command uses them. Without a terminal the token is read
 from stdin, and the address is URL, --url or REMORA_URL.`,
-		Example: "  remora login\n  remora login https://remora.example.org < my.token",
+		Example: "  remora login\n  remora login https://remora.example.org < password.txt",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -45,7 +45,7 @@ func (a *app) login(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.Connect(ctx, address, token)
+	s, err := a.Connect(ctx, address, token, a.reach)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (a *app) dashboardCommand() *cobra.Command {
 		Use: "dashboard", Short: "Print an address that signs a browser in",
 		Long: `Dashboard prints an address to stdout that signs a browser in as you, once and within 15 minutes. Who opens it first is signed
 in: do not pass it on.`,
-		Example: "  remora dashboard\n  xdg-open \"$(remora dashboard)\"",
+		Example: "  remora dashboard\n  remora dashboard -o json | jq -r .url",
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := a.connect(c.Context())

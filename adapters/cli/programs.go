@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,6 +65,29 @@ is --url or REMORA_URL, its own SERVER_ADDR.`, "  SERVER_ADDR=0.0.0.0:3000 REMOR
 func (a *app) alive(what string, check func(context.Context) error) *cobra.Command {
 	return program("health", "Tell whether the "+what+" is there", check, "Health exits with 0 while the "+what+
 		" with these settings is there and can work, and with 6 when it is not. It is for supervisors.", "  remora "+what+" health")
+}
+
+// serviceRoot is the command of a service that is a program of its own.
+func (a *app) serviceRoot(service string) (*cobra.Command, error) {
+	for _, c := range []*cobra.Command{a.apiCommand(), a.workerCommand(), a.queueCommand()} {
+		if c.Name() != service {
+			continue
+		}
+		walk(c, func(sub *cobra.Command) {
+			sub.Example = strings.ReplaceAll(sub.Example, "remora "+service, a.program)
+		})
+		c.Use, c.Version = a.program, a.Version
+		a.dress(c)
+		return c, nil
+	}
+	return nil, usage("there is no service %q; use api, worker or queue", service)
+}
+
+func walk(c *cobra.Command, visit func(*cobra.Command)) {
+	visit(c)
+	for _, sub := range c.Commands() {
+		walk(sub, visit)
+	}
 }
 
 func (a *app) workerCommand() *cobra.Command {
@@ -135,7 +159,6 @@ type healthShape struct {
 func (a *app) healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "health",
-		Aliases: []string{"system"},
 		Short:   "Tell whether the API, its database and its queue are there",
 		Long:    "Health asks the API whether its database and its queue are there. It exits with 6 when one of them is away.",
 		Example: "  remora health\n  remora health -o json",

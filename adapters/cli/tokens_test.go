@@ -21,7 +21,7 @@ func desk(t *testing.T) (*session, *drivingports.World) {
 	s := newWorld(t).session()
 	s.env["HOME"] = t.TempDir()
 	s.env["REMORA_TOKEN"] = drivingports.Token
-	s.connect = func(_ context.Context, url string, token domain.Secret) (Services, error) {
+	s.connect = func(_ context.Context, url string, token domain.Secret, _ func(error)) (Services, error) {
 		return Services{Tokens: w.Tokens(), Account: account{w, url, token}}, nil
 	}
 	return s, w

@@ -22,12 +22,17 @@ import (
 // Storage is the storage ports over one store.
 type Storage struct {
 	Jobs    ports.JobRepository
+	Batches ports.BatchRepository
 	Backlog ports.Backlog
 	Workers ports.WorkerRepository
 	Output  ports.OutputStore
 	Servers ports.ServerRepository
 	Tokens  ports.TokenRepository
 	Passes  ports.PassRepository
+
+	Keys      ports.KeyRepository
+	Checks    ports.ServerChecks
+	MasterKey ports.MasterKeyCheck
 }
 
 // Open opens a fresh, empty store and cleans up after the test. It is called from many tests at once.
@@ -36,10 +41,14 @@ type Open func(t *testing.T) Storage
 // Store runs the suites of all storage ports.
 func Store(t *testing.T, open Open) {
 	t.Run("JobRepository", func(t *testing.T) { JobRepository(t, open) })
+	t.Run("BatchRepository", func(t *testing.T) { BatchRepository(t, open) })
 	t.Run("Backlog", func(t *testing.T) { Backlog(t, open) })
 	t.Run("WorkerRepository", func(t *testing.T) { WorkerRepository(t, open) })
 	t.Run("OutputStore", func(t *testing.T) { OutputStore(t, open) })
 	t.Run("ServerRepository", func(t *testing.T) { ServerRepository(t, open) })
+	t.Run("KeyRepository", func(t *testing.T) { KeyRepository(t, open) })
+	t.Run("ServerChecks", func(t *testing.T) { ServerChecks(t, open) })
+	t.Run("MasterKeyCheck", func(t *testing.T) { MasterKeyCheck(t, open) })
 	t.Run("TokenRepository", func(t *testing.T) { TokenRepository(t, open) })
 	t.Run("PassRepository", func(t *testing.T) { PassRepository(t, open) })
 }

@@ -26,6 +26,10 @@ type Config struct {
 	Token     domain.Secret // empty asks without one
 	HTTP      *http.Client  // nil takes one with time limits on dialing and on the first byte of an answer
 	UserAgent string        // empty is "remora-client"
+
+	// Reach is told by whoever follows a job that the API is away, with the error of each try, and that it is back, with
+	// nil. It may be called at once from many; nil tells nobody.
+	Reach func(error)
 }
 
 // Client is the driving ports over HTTP. Every one is safe for concurrent use.
@@ -35,6 +39,7 @@ type Client struct {
 	Output  *Output
 	Servers *Servers
 	Access  *Access
+	Keys    *Keys
 	System  *System
 	Tokens  *Tokens
 	Account *Account
@@ -48,6 +53,7 @@ type conn struct {
 	token  domain.Secret
 	http   *http.Client
 	agent  string
+	reach  func(error)
 	pauses pauses
 }
 
@@ -60,9 +66,12 @@ func New(cfg Config) (*Client, error) {
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.RawQuery != "" || base.User != nil {
 		return nil, domain.Invalid("url", "%q is not the address of an API server; give one as http://127.0.0.1:8080", cfg.URL)
 	}
-	c := &conn{base: base, token: cfg.Token, agent: cfg.UserAgent, pauses: defaultPauses()}
+	c := &conn{base: base, token: cfg.Token, agent: cfg.UserAgent, reach: cfg.Reach, pauses: defaultPauses()}
 	if c.agent == "" {
 		c.agent = "remora-client"
+	}
+	if c.reach == nil {
+		c.reach = func(error) {}
 	}
 	own := http.Client{Transport: transport()}
 	if cfg.HTTP != nil {
@@ -72,7 +81,7 @@ func New(cfg Config) (*Client, error) {
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &own
 	return &Client{
-		Jobs: &Jobs{c}, Batches: &Batches{c}, Output: &Output{c}, Servers: &Servers{c}, Access: &Access{c}, System: &System{c},
+		Jobs: &Jobs{c}, Batches: &Batches{c}, Output: &Output{c}, Servers: &Servers{c}, Access: &Access{c}, Keys: &Keys{c}, System: &System{c},
 		Tokens: &Tokens{c}, Account: &Account{c}, conn: c,
 	}, nil
 }
@@ -101,7 +110,9 @@ type call struct {
 	path   string // under /api/v1, or from the root when it begins with /
 	query  url.Values
 	header http.Header
-	body   any
+	body   any    // written as JSON
+	raw    []byte // in place of body, of the type media
+	media  string
 }
 
 // send returns an answer of any status; the caller closes its body.
@@ -118,7 +129,9 @@ func (c *conn) send(ctx context.Context, k call) (*http.Response, error) {
 		if err != nil {
 			return nil, domain.Internal("a request could not be written", err)
 		}
-		body = bytes.NewReader(b)
+		body, k.media = bytes.NewReader(b), "application/json"
+	} else if k.raw != nil {
+		body = bytes.NewReader(k.raw)
 	}
 	r, err := http.NewRequestWithContext(ctx, k.method, u.String(), body)
 	if err != nil {
@@ -127,8 +140,8 @@ func (c *conn) send(ctx context.Context, k call) (*http.Response, error) {
 	for name, values := range k.header {
 		r.Header[name] = values
 	}
-	if k.body != nil {
-		r.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		r.Header.Set("Content-Type", k.media)
 	}
 	r.Header.Set("User-Agent", c.agent)
 	if !c.token.Empty() {
