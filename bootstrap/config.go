@@ -190,6 +190,9 @@ func (r *reader) config() Config {
 	if c.PprofAddr != "" && !Loopback(c.PprofAddr) {
 		r.mistake("PPROF_ADDR", c.PprofAddr, "profiles show what is in memory; give an address on the loopback interface, as 127.0.0.1:6060")
 	}
+	for _, name := range []string{"NEXT_PUBLIC_API_URL", "NEXT_PUBLIC_BACKEND_URL"} {
+		r.browserURL(name) // the dashboard's build reads them; a mistake is told here, where the others are
+	}
 	r.oneOfTwo("REMORA_MASTER_KEY", "REMORA_MASTER_KEY_FILE")
 	r.oneOfTwo("NETQUEUE_TOKEN", "NETQUEUE_TOKEN_FILE")
 	if c.AuthMode == AuthNone {

@@ -123,6 +123,8 @@ func TestLoad_OneMistakeEach(t *testing.T) {
 		{"MAX_OUTPUT_SIZE", "9999999999TiB", "GiB"},
 		{"MAX_UPLOAD_SIZE", "1023", "1024 to 1048576"},
 		{"MAX_UPLOAD_SIZE", "2MiB", "1024 to 1048576"},
+		{"NEXT_PUBLIC_API_URL", "api:8080", "page's own origin"},
+		{"NEXT_PUBLIC_BACKEND_URL", "ftp://api", "page's own origin"},
 		{"ALLOWED_SHELLS", "bash", "absolute"},
 		{"ALLOWED_SHELLS", "/bin/../bin/sh", "absolute"},
 		{"ALLOWED_SHELLS", ",", "at least one"},

@@ -110,6 +110,15 @@ func (r *reader) oneOfTwo(name, file string) {
 	}
 }
 
+// browserURL is an address that browsers are to ask; empty means where their page came from.
+func (r *reader) browserURL(name string) {
+	v := r.text(name, "")
+	u, err := url.Parse(v)
+	if v != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil) {
+		r.hidden(name, "give an address as https://remora.example.org, or nothing for the page's own origin")
+	}
+}
+
 // longSecret is a secret that guards something by itself: long enough, and nobody's example.
 func (r *reader) longSecret(name string) domain.Secret {
 	s := domain.NewSecret(strings.TrimSpace(r.secret(name).Reveal()))
