@@ -26,6 +26,7 @@ func Statements(s *Store, server domain.ServerID, j *domain.Job) map[string]Stat
 	now := s.d.instant(time.Now())
 	all := map[string]Statement{
 		"Get":                  {"SELECT " + jobColumns + " FROM jobs WHERE id = ?", []any{string(j.ID)}},
+		"Take, any":            {anySQL, []any{now}},
 		"Take, next priority":  {nextPrioritySQL, []any{11}},
 		"Take, lines":          {linesSQL, []any{5, 5, 256}},
 		"Take, head of a line": {candidatesSQL + headOfLineWhere, []any{5, string(j.BatchID), 100}},
