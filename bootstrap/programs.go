@@ -123,7 +123,7 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 		return err
 	}
 	server, err := httpapi.Open(httpapi.Config{
-		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
+		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, RateLimit: cfg.APIRateLimit, AuthNone: cfg.AuthMode == AuthNone,
 		Jobs: f.jobs(cfg), Output: f.output(), Servers: f.servers, Access: f.servers,
 		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
 		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
@@ -139,7 +139,7 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 func (f *foundation) jobs(cfg Config) ports.Jobs {
 	return &application.Jobs{
 		Repository: f.store.Jobs(), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue, Clock: f.clock, Entropy: f.entropy,
-		Rules: application.Rules{DefaultTimeout: cfg.SSHExecutionTimeout, AllowedShells: cfg.AllowedShells},
+		Rules: application.Rules{DefaultTimeout: cfg.SSHExecutionTimeout, AllowedShells: cfg.AllowedShells, MaxQueued: cfg.MaxQueuedJobs},
 	}
 }
 

@@ -38,6 +38,10 @@ type Config struct {
 	Logger  *slog.Logger // nil logs nothing
 	Version string       // shown on / and /health
 
+	RateLimit    int           // requests a second of one caller, twice that at once; 0 = any number
+	MaxOpen      int           // streams and long polls at once; 0 = 5,000
+	BodyTimeout  time.Duration // how long a caller may take to send a body; 0 = 30 s
+	HeadTimeout  time.Duration // how long a caller may take to send a request's head; 0 = 10 s
 	Heartbeat    time.Duration // silence on a stream after which a comment is sent; 0 = 15 s
 	WriteTimeout time.Duration // how long a reader may take nothing before it is cut off; 0 = 30 s
 	StopTimeout  time.Duration // how long Run waits for open requests at its end; 0 = 10 s
@@ -50,6 +54,8 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	page     page
+	limits   *limiter
+	open     chan struct{} // a place for each stream and long poll
 	stop     context.CancelCauseFunc
 	stopping context.Context // ends when the server is asked to stop: streams and long polls end with it
 	closing  sync.Once
@@ -76,11 +82,14 @@ func Open(cfg Config) (*Server, error) {
 			Message: fmt.Sprintf("without sign-in the API only listens on the loopback interface, and %s is another; use 127.0.0.1 or switch sign-in on", cfg.Addr),
 		}
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, listener: l, page: newPage(cfg.Version), closed: make(chan struct{})}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, listener: l, page: newPage(cfg.Version), closed: make(chan struct{}),
+		limits: newLimiter(cfg.RateLimit), open: make(chan struct{}, cfg.MaxOpen),
+	}
 	s.stopping, s.stop = context.WithCancelCause(context.Background())
 	s.http = &http.Server{
 		Handler:           s.handler(),
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: cfg.HeadTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
@@ -137,7 +146,7 @@ func (s *Server) handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(discard{})
 	e.HTTPErrorHandler = s.renderError
-	e.Use(s.observe, s.recoverPanics, s.headers, s.cors, s.authenticate)
+	e.Use(s.observe, s.timeBodies, s.recoverPanics, s.headers, s.cors, s.limitStrangers, s.authenticate, s.limitCallers)
 	s.route(e)
 	return e
 }
@@ -157,6 +166,11 @@ func (c *Config) check() error {
 			return domain.Invalid("cors_origin", "%q is not an exact origin; write it as https://remora.example.org, without a path", o)
 		}
 	}
+	if c.MaxOpen <= 0 {
+		c.MaxOpen = 5000
+	}
+	c.BodyTimeout = orDefault(c.BodyTimeout, 30*time.Second)
+	c.HeadTimeout = orDefault(c.HeadTimeout, 10*time.Second)
 	c.Heartbeat = orDefault(c.Heartbeat, 15*time.Second)
 	c.WriteTimeout = orDefault(c.WriteTimeout, 30*time.Second)
 	c.StopTimeout = orDefault(c.StopTimeout, 10*time.Second)

@@ -34,6 +34,11 @@ func (s *Server) follow(c echo.Context) error {
 	if _, err := s.cfg.Output.Chunks(c.Request().Context(), id, since, 1, 0); err != nil {
 		return err
 	}
+	release, err := s.hold()
+	if err != nil {
+		return err
+	}
+	defer release()
 	h := c.Response().Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-store")

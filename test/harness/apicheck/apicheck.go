@@ -92,14 +92,14 @@ func (c *Checker) check(x Exchange) error {
 	if method == "head" {
 		method = "get"
 	}
-	t := c.match(x.URL.EscapedPath())
-	if t == nil {
+	t, known := c.match(method, x.URL.EscapedPath())
+	switch {
+	case !known:
 		return c.elsewhere(x, "404")
-	}
-	op := t.item.At(method)
-	if op == nil {
+	case t == nil:
 		return c.elsewhere(x, "405")
 	}
+	op := t.item.At(method)
 	at := []string{"paths", t.path, method}
 	status := strconv.Itoa(x.Status)
 	response := op.At("responses", status)
@@ -143,13 +143,16 @@ func options(x Exchange) error {
 	return nil
 }
 
-func (c *Checker) match(path string) *template {
+// Describes reports whether the document has an operation for a path.
+func (c *Checker) Describes(method, path string) bool {
+	t, _ := c.match(strings.ToLower(method), path)
+	return t != nil
+}
+
+// match returns the path of the document that has the method, and whether there is any.
+func (c *Checker) match(method, path string) (found *template, known bool) {
 	parts := strings.Split(path, "/")
-	var found *template
 	for i, t := range c.paths {
-		if t.path == path {
-			return &c.paths[i]
-		}
 		if len(t.parts) != len(parts) {
 			continue
 		}
@@ -158,12 +161,13 @@ func (c *Checker) match(path string) *template {
 			variable := strings.HasPrefix(p, "{")
 			fits = fits && (variable && parts[j] != "" || p == parts[j])
 		}
+		known = known || fits
 		// What is written out goes before a variable.
-		if fits && (found == nil || strings.Count(t.path, "{") < strings.Count(found.path, "{")) {
+		if fits && t.item.Has(method) && (found == nil || strings.Count(t.path, "{") < strings.Count(found.path, "{")) {
 			found = &c.paths[i]
 		}
 	}
-	return found
+	return found, known
 }
 
 // guarded are headers that mean something: one that is answered must be described.
@@ -258,7 +262,7 @@ func (c *Checker) request(x Exchange, t *template, op *openapi.Object, method st
 
 // Event checks an event of a stream.
 func (c *Checker) Event(path, name string, data []byte) error {
-	t := c.match(path)
+	t, _ := c.match("get", path)
 	if t == nil {
 		return fmt.Errorf("%s is not described", path)
 	}
