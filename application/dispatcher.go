@@ -53,6 +53,9 @@ func (d *Dispatcher) pass(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		for _, t := range tickets {
+			d.Log.DebugContext(ctx, "job goes into the queue", "job_id", t.Job, "ticket", t.ID, "priority", int(t.Priority))
+		}
 		if len(tickets) > 0 {
 			if err := d.Queue.Put(ctx, tickets); err != nil {
 				return errors.Join(err, d.Backlog.Return(context.WithoutCancel(ctx), tickets, d.Clock.Now()))
@@ -130,16 +133,29 @@ func (s *Sweeper) Run(ctx context.Context) error {
 
 func (s *Sweeper) pass(ctx context.Context) error {
 	at := s.Clock.Now()
-	detached, err := drain(func() (int, error) { return s.Backlog.DetachSilent(ctx, sweepBatch, at) })
+	detached, err := drain(s.telling(ctx, s.Backlog.DetachSilent, at))
 	if detached > 0 {
 		s.Log.WarnContext(ctx, "jobs of silent workers are offered to others", "jobs", detached)
 	}
-	expired, err2 := drain(func() (int, error) { return s.Backlog.Expire(ctx, sweepBatch, at) })
+	expired, err2 := drain(s.telling(ctx, s.Backlog.Expire, at))
 	woken, err3 := drain(func() (int, error) { return s.Backlog.Wake(ctx, sweepBatch, at) })
 	if detached+expired+woken > 0 {
 		s.Signals.Publish(ports.TopicDispatch)
 	}
 	return errors.Join(err, err2, err3)
+}
+
+// telling writes down what a sweep did to each job.
+func (s *Sweeper) telling(
+	ctx context.Context, sweep func(context.Context, int, time.Time) ([]*domain.Job, error), at time.Time,
+) func() (int, error) {
+	return func() (int, error) {
+		jobs, err := sweep(ctx, sweepBatch, at)
+		for _, j := range jobs {
+			event(ctx, s.Log, domain.State{Status: domain.StatusRunning}, j)
+		}
+		return len(jobs), err
+	}
 }
 
 // drain repeats a paged step until a page is not full.

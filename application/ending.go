@@ -272,9 +272,7 @@ func (j *journey) fail(err error) {
 		return job.Failed(j.epoch, *f, job.Retry.Backoff(job.Failures+1, j.Entropy.Float64()), at)
 	}); err != nil {
 		j.log.WarnContext(j.lease, "the job's failure could not be kept; another worker finds it", "error", err)
-		return
 	}
-	j.logEnd()
 }
 
 // conclude keeps the receipt, if any, and the end in one save.
@@ -293,7 +291,6 @@ func (j *journey) conclude(receipt *domain.Receipt, verb func(*domain.Job, time.
 		return
 	}
 	j.leftBehind()
-	j.logEnd()
 }
 
 // leftBehind lets the server be tidied, once nothing of the attempt is needed any more.
@@ -303,12 +300,6 @@ func (j *journey) leftBehind() {
 		return
 	}
 	j.remove.add(j.target, domain.AttemptID{Job: job.ID, Number: job.Attempt})
-}
-
-func (j *journey) logEnd() {
-	job := j.now()
-	j.log.InfoContext(j.lease, "job ended its attempt", "status", job.Status, "phase", job.Phase, "reason", job.Reason,
-		"server_id", job.ServerID, "output_bytes", j.printed())
 }
 
 func (j *journey) wakeDispatcher() { j.Signals.Publish(ports.TopicDispatch) }

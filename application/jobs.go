@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ type Jobs struct {
 	Clock      ports.Clock
 	Entropy    ports.Entropy
 	Rules      Rules
+	Log        *slog.Logger // nil logs nothing
 
 	waiting waiting
 }
@@ -70,6 +72,7 @@ func (a *Jobs) submit(ctx context.Context, s ports.Submission, origin domain.Job
 	case refusal != nil:
 		return ports.JobDetail{}, refusal
 	}
+	event(ctx, a.Log, domain.State{}, job)
 	a.Signals.Publish(ports.TopicDispatch)
 	return ports.JobDetail{Job: *job, Server: server.Ref()}, nil
 }
@@ -199,6 +202,7 @@ func (a *Jobs) Cancel(ctx context.Context, id domain.JobID) (ports.JobDetail, er
 		if err != nil {
 			return ports.JobDetail{}, err
 		}
+		was := job.State()
 		if err := job.RequestCancel(domain.ReasonUser, a.Clock.Now()); err != nil {
 			return ports.JobDetail{}, domain.ErrJobFinal.Withf("the job has finished already: it is %s", job.Status)
 		}
@@ -209,6 +213,7 @@ func (a *Jobs) Cancel(ctx context.Context, id domain.JobID) (ports.JobDetail, er
 		if err != nil {
 			return ports.JobDetail{}, err
 		}
+		event(ctx, a.Log, was, job)
 		a.Signals.Publish(ports.TopicJob(id))
 		if job.Worker != "" && job.Status == domain.StatusRunning {
 			a.Signals.Publish(ports.TopicWorker(job.Worker))

@@ -88,6 +88,7 @@ func (j *journey) change(verb func(job *domain.Job, at time.Time) error) error {
 		switch {
 		case err == nil:
 			j.know(&next)
+			j.tell(was.State(), &next)
 			j.Signals.Publish(ports.TopicJob(next.ID))
 			return nil
 		case away(err):
@@ -105,13 +106,26 @@ func (j *journey) change(verb func(job *domain.Job, at time.Time) error) error {
 			}
 			j.know(fresh)
 			if fresh.Revision == was.Revision+1 && fresh.State() == next.State() && slices.ContainsFunc(unsure, fresh.UpdatedAt.Equal) {
-				j.Signals.Publish(ports.TopicJob(next.ID)) // it had landed
+				j.tell(was.State(), fresh) // it had landed
+				j.Signals.Publish(ports.TopicJob(next.ID))
 				return nil
 			}
 		default:
 			return err
 		}
 	}
+}
+
+// tell writes down a change of the job's state.
+func (j *journey) tell(was domain.State, job *domain.Job) {
+	if was == job.State() {
+		return
+	}
+	var more []slog.Attr
+	if job.Status.Final() {
+		more = append(more, slog.Int64("output_bytes", j.printed()))
+	}
+	event(j.lease, j.tenure.log, was, job, more...)
 }
 
 // run carries the job until it is over, the worker stops, or the lease is lost.

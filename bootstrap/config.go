@@ -48,6 +48,9 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat LogFormat
 
+	MetricsAddr string // of worker and queue; the API has its own. Empty: nowhere
+	PprofAddr   string // on the loopback interface; empty: nowhere
+
 	logLevelGiven bool
 	shown         []shown
 }
@@ -158,8 +161,15 @@ func (r *reader) config() Config {
 
 		LogLevel:  r.level(),
 		LogFormat: LogFormat(r.oneOf("LOG_FORMAT", string(LogAuto), string(LogJSON), string(LogText))),
+
+		MetricsAddr: r.optionalAddr("METRICS_ADDR", "127.0.0.1:9464"),
+		PprofAddr:   r.optionalAddr("PPROF_ADDR", "127.0.0.1:6060"),
+	}
+	if c.PprofAddr != "" && !Loopback(c.PprofAddr) {
+		r.mistake("PPROF_ADDR", c.PprofAddr, "profiles show what is in memory; give an address on the loopback interface, as 127.0.0.1:6060")
 	}
 	if c.AuthMode == AuthNone {
+		r.loopbackOnly("METRICS_ADDR", c.MetricsAddr)
 		r.loopbackOnly("SERVER_ADDR", c.ServerAddr)
 		r.loopbackOnly("NETQUEUE_ADDR", c.NetQueueAddr)
 	}

@@ -5,10 +5,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
+
+	"github.com/heysubinoy/remora/ports"
 )
 
 // logTime is RFC 3339 with milliseconds, always in UTC.
@@ -32,7 +35,10 @@ func terminal(w io.Writer) bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-// logHandler mends two things of zerolog's handler: its times are cut to seconds unless a global is changed, and a group
+// requestIDKey is where the request's id stands in every line that was written on its behalf.
+const requestIDKey = "request_id"
+
+// logHandler adds the id of the request to what is logged on its behalf, and mends two things of zerolog's handler: its times are cut to seconds unless a global is changed, and a group
 // swallows the attributes that were given before it.
 type logHandler struct {
 	inner  slog.Handler
@@ -56,6 +62,10 @@ func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
 		return true
 	})
 	out.AddAttrs(h.grouped(attrs)...)
+	named := func(a slog.Attr) bool { return a.Key == requestIDKey }
+	if id := ports.RequestOf(ctx); id != "" && !slices.ContainsFunc(attrs, named) {
+		out.AddAttrs(slog.String(requestIDKey, id))
+	}
 	return h.inner.Handle(ctx, out)
 }
 

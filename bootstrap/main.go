@@ -117,8 +117,11 @@ func up(ctx context.Context, o cli.UpOptions) error {
 
 // NewAllInOne puts queue, API and worker together in one process. Queue and API listen when it returns.
 func NewAllInOne(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*AllInOne, error) {
-	p := new(AllInOne)
-	err := p.addQueue(cfg, s, log)
+	p := &AllInOne{Program: *newProgram()}
+	err := p.addProfiles(cfg, log)
+	if err == nil {
+		err = p.addQueue(cfg, s, log)
+	}
 	var f *foundation
 	if err == nil {
 		f, err = p.lay(ctx, cfg, s, log)
@@ -149,7 +152,7 @@ func (p *AllInOne) announce(cfg Config) {
 
 func (p *AllInOne) addDemo(ctx context.Context, cfg Config, log *slog.Logger) error {
 	d := &demo{
-		jobs: p.foundation.jobs(cfg), servers: p.servers, access: p.servers, dir: filepath.Join(cfg.DataDir, "demo"),
+		jobs: p.foundation.jobs(cfg, log), servers: p.servers, access: p.servers, dir: filepath.Join(cfg.DataDir, "demo"),
 		log: log.With("part", "demo"),
 	}
 	d.first = func(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/heysubinoy/remora/adapters/httpapi"
+	"github.com/heysubinoy/remora/adapters/metrics"
 	"github.com/heysubinoy/remora/adapters/netqueue"
 	"github.com/heysubinoy/remora/adapters/sqlstore"
 	"github.com/heysubinoy/remora/adapters/sshexec"
@@ -27,8 +28,11 @@ type Secrets struct {
 // Program is one of Remora's programs, put together and listening.
 type Program struct {
 	lifecycle
-	url string
+	url    string
+	meters *metrics.Meters
 }
+
+func newProgram() *Program { return &Program{meters: metrics.New(Version)} }
 
 // URL is where its API listens; empty for programs without one.
 func (p *Program) URL() string { return p.url }
@@ -44,18 +48,30 @@ type foundation struct {
 	servers  *application.Servers
 	clock    system.Clock
 	entropy  system.Entropy
+	meters   *metrics.Meters
 }
 
 // NewQueue puts the queue broker together. It listens when it returns.
 func NewQueue(cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
-	p := new(Program)
-	return p, p.addQueue(cfg, s, log)
+	p := newProgram()
+	err := p.addSideListeners(cfg, log)
+	if err == nil {
+		err = p.addQueue(cfg, s, log)
+	}
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
 }
 
 // NewAPI puts the API server together, with a dispatcher and a sweeper. It listens when it returns.
 func NewAPI(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
-	p := new(Program)
+	p := newProgram()
 	f, err := p.lay(ctx, cfg, s, log)
+	if err == nil {
+		err = p.addProfiles(cfg, log)
+	}
 	if err == nil {
 		err = p.addAPI(ctx, cfg, f, log)
 	}
@@ -69,8 +85,11 @@ func NewAPI(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*Prog
 
 // NewWorker puts a worker together, with a dispatcher and a sweeper.
 func NewWorker(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
-	p := new(Program)
+	p := newProgram()
 	f, err := p.lay(ctx, cfg, s, log)
+	if err == nil {
+		err = p.addSideListeners(cfg, log)
+	}
 	if err != nil {
 		p.close()
 		return nil, err
@@ -99,7 +118,8 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	})
 	executor := sshexec.New(sshexec.Config{ConnectTimeout: cfg.SSHConnectionTimeout, Logger: log.With("part", "ssh")})
 	p.closes("ssh", executor.Close)
-	f := &foundation{store: store, queue: queue, executor: executor}
+	f := &foundation{store: store, queue: queue, executor: executor, meters: p.meters}
+	f.watch()
 	f.servers = &application.Servers{
 		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
 	}
@@ -113,6 +133,7 @@ func (p *Program) addQueue(cfg Config, s Secrets, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	watchBroker(p.meters, server)
 	p.runs("queue", server.Run)
 	return nil
 }
@@ -122,11 +143,14 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	if err := grantAdmin(ctx, cfg, tokens); err != nil {
 		return err
 	}
+	jobs := f.jobs(cfg, log)
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, RateLimit: cfg.APIRateLimit, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: f.jobs(cfg), Output: f.output(), Servers: f.servers, Access: f.servers,
+		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.store.Batches()},
+		Output: f.output(), Servers: f.servers, Access: f.servers,
 		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
 		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
+		Metrics: p.meters.Handler(), Count: p.meters.Request,
 	})
 	if err != nil {
 		return err
@@ -136,31 +160,33 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 	return nil
 }
 
-func (f *foundation) jobs(cfg Config) ports.Jobs {
+func (f *foundation) jobs(cfg Config, log *slog.Logger) *application.Jobs {
 	return &application.Jobs{
-		Repository: f.store.Jobs(), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue, Clock: f.clock, Entropy: f.entropy,
+		Repository: f.meters.Jobs(f.store.Jobs()), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue,
+		Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "jobs"),
 		Rules: application.Rules{DefaultTimeout: cfg.SSHExecutionTimeout, AllowedShells: cfg.AllowedShells, MaxQueued: cfg.MaxQueuedJobs},
 	}
 }
 
 func (f *foundation) output() ports.Output {
-	return &application.Output{Jobs: f.store.Jobs(), Store: f.store.Output(), Signals: f.queue}
+	return f.meters.Output(&application.Output{Jobs: f.store.Jobs(), Store: f.store.Output(), Signals: f.queue})
 }
 
 func (p *Program) addCaretakers(cfg Config, f *foundation, log *slog.Logger) {
 	p.runs("dispatcher", (&application.Dispatcher{
-		Backlog: f.store.Backlog(), Queue: f.queue, Name: cfg.QueueName, Signals: f.queue, Clock: f.clock, Log: log.With("part", "dispatcher"),
+		Backlog: f.meters.Backlog(f.store.Backlog()), Queue: f.meters.Enqueuer(f.queue), Name: cfg.QueueName, Signals: f.queue, Clock: f.clock,
+		Log: log.With("part", "dispatcher"),
 	}).Run)
 	p.runs("sweeper", (&application.Sweeper{
-		Backlog: f.store.Backlog(), Signals: f.queue, Clock: f.clock, Log: log.With("part", "sweeper"),
+		Backlog: f.meters.Backlog(f.store.Backlog()), Signals: f.queue, Clock: f.clock, Log: log.With("part", "sweeper"),
 	}).Run)
 }
 
 func (p *Program) addWorker(cfg Config, f *foundation, log *slog.Logger) {
 	hostname, _ := os.Hostname()
 	p.runs("worker", (&application.Worker{
-		Jobs: f.store.Jobs(), Output: f.store.Output(), Workers: f.store.Workers(), Servers: f.servers, Queue: f.queue, Signals: f.queue,
-		Executor: f.executor, Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "worker"), Hostname: hostname, PID: os.Getpid(),
+		Jobs: f.meters.Jobs(f.store.Jobs()), Output: f.meters.OutputStore(f.store.Output()), Workers: f.meters.Workers(f.store.Workers()),
+		Servers: f.servers, Queue: f.meters.Dequeuer(f.queue), Signals: f.queue, Executor: f.meters.Executor(f.executor), Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "worker"), Hostname: hostname, PID: os.Getpid(),
 		Settings: application.WorkerSettings{
 			Concurrency: cfg.WorkerConcurrency, FlushInterval: cfg.OutputFlushInterval, FlushBytes: cfg.OutputFlushBytes,
 			MaxOutput: cfg.MaxOutputSize, KillGrace: domain.KillGrace,

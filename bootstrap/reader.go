@@ -111,6 +111,14 @@ func (r *reader) addr(name, def string) string {
 	return net.JoinHostPort(host, strconv.FormatUint(n, 10))
 }
 
+// optionalAddr is addr for what need not be there.
+func (r *reader) optionalAddr(name, example string) string {
+	if r.peek(name) == "" {
+		return r.text(name, "")
+	}
+	return r.addr(name, example)
+}
+
 func (r *reader) integer(name, def string, least, most int) int {
 	v := r.text(name, def)
 	n, err := strconv.Atoi(v)

@@ -115,6 +115,12 @@ var (
 	ErrStaleOutput    = &Error{Kind: KindConflict, Code: "output_changed", Message: "output was stored from this offset by someone else"}
 	ErrIdempotencyKey = &Error{Kind: KindConflict, Code: "idempotency_key_reused", Message: "this Idempotency-Key was used for another request; send a new key"}
 
+	ErrBatchNotFound = &Error{Kind: KindNotFound, Code: "batch_not_found", Message: "there is no batch with this id"}
+	ErrBatchEmpty    = &Error{Kind: KindUnprocessable, Code: "batch_empty", Message: "no active server is named; a batch needs one at least"}
+	ErrBatchTooLarge = &Error{Kind: KindTooLarge, Code: "batch_too_large", Message: "the batch is larger than is taken at once"}
+	ErrBatchFinished = &Error{Kind: KindConflict, Code: "batch_finished", Message: "every job of the batch has finished"}
+	ErrBatchActive   = &Error{Kind: KindConflict, Code: "batch_active", Message: "jobs of the batch are still queued or running; wait for their end or cancel the batch"}
+
 	ErrServerNotFound     = &Error{Kind: KindNotFound, Code: "server_not_found", Message: "there is no server with this id"}
 	ErrServerNameTaken    = &Error{Kind: KindConflict, Code: "server_name_taken", Message: "a server with this name exists"}
 	ErrServerChanged      = &Error{Kind: KindConflict, Code: "server_changed", Message: "the server was changed by someone else meanwhile; read it again"}

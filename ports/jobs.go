@@ -57,6 +57,7 @@ const (
 type JobQuery struct {
 	Statuses []domain.Status // any of; empty = all
 	ServerID domain.ServerID
+	BatchID  domain.BatchID
 	Search   string // part of command, arguments, script or server name, whatever the case
 	Sort     SortField
 	Asc      bool

@@ -40,8 +40,10 @@ type ServerChange struct {
 type ServerQuery struct {
 	Active *bool
 	Tag    string
-	Search string // part of name or hostname, whatever the case
-	Limit  int    // 1 to 1000; 0 = 1000
+	IDs    []domain.ServerID // only these; empty = all
+	Tags   []string          // with all of these
+	Search string            // part of name or hostname, whatever the case
+	Limit  int               // 1 to 1000; 0 = 1000
 	Cursor string
 }
 

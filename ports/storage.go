@@ -36,11 +36,12 @@ type JobRepository interface {
 
 // Backlog is the table of jobs as the dispatcher and the sweeper see it. Each method is one transaction, or several of
 // bounded size, and may run in any number of processes at once: no job is handled twice for one reason, and no server
-// ever has more jobs in flight (domain.Job.InFlight) than its MaxSessions. Each uses the jobs' verbs.
+// ever has more jobs in flight (domain.Job.InFlight) than its MaxSessions, no batch more than its MaxParallel. Each uses the
+// jobs' verbs.
 type Backlog interface {
-	// Take looks at up to limit pending jobs, most urgent and then oldest first. Those whose server has room become
-	// enqueued, and their tickets are returned; the others become held. It also reoffers up to limit detached jobs whose
-	// next action is due. more says that there was more than limit.
+	// Take looks at up to limit pending jobs in their turn (domain.InTurn), as long as the queue wants them (domain.Window). Those whose server and batch have room become enqueued, and their tickets are
+	// returned; the others become held, or end where their batch is stopped. It also reoffers up to limit detached jobs whose
+	// next action is due. more says that there was more than limit that the queue wants.
 	Take(ctx context.Context, limit int, at time.Time) (tickets []domain.Ticket, more bool, err error)
 	// Return puts jobs back whose tickets the queue did not take; jobs that have moved on meanwhile are left alone.
 	Return(ctx context.Context, tickets []domain.Ticket, at time.Time) error
@@ -50,10 +51,10 @@ type Backlog interface {
 	// pending and every detached one due, and it returns how many; else 0.
 	Adopt(ctx context.Context, queue, store string, at time.Time) (int, error)
 	// DetachSilent detaches up to limit running jobs whose worker's lease has run out by the database's clock, or is not
-	// registered. It returns how many.
-	DetachSilent(ctx context.Context, limit int, at time.Time) (int, error)
-	// Expire ends up to limit jobs with domain.Job.Expire. It returns how many.
-	Expire(ctx context.Context, limit int, at time.Time) (int, error)
+	// registered. It returns them as they are now; what they run may be left out.
+	DetachSilent(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error)
+	// Expire ends up to limit jobs with domain.Job.Expire. It returns them as they are now; what they run may be left out.
+	Expire(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error)
 }
 
 // WorkerRepository keeps the workers and their leases, timed by the database's clock alone.

@@ -34,7 +34,10 @@ func bind(c echo.Context, v any, limit int64) error {
 }
 
 // bindNothing accepts no body, or an empty object from callers that always send one.
-func bindNothing(c echo.Context) error {
+func bindNothing(c echo.Context) error { return bindOptional(c, &struct{}{}) }
+
+// bindOptional is bind for a body that may be left out.
+func bindOptional(c echo.Context, v any) error {
 	if c.Request().ContentLength == 0 {
 		return nil
 	}
@@ -45,7 +48,7 @@ func bindNothing(c echo.Context) error {
 	if err := checkContentType(c.Request()); err != nil {
 		return err
 	}
-	return wire.Decode(body, &struct{}{})
+	return wire.Decode(body, v)
 }
 
 // timeBodies gives every body its time, from the first byte that is asked for to the last. What is left of one that nobody

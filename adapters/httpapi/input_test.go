@@ -157,7 +157,7 @@ func badQueries(job string) []wrong {
 	get("WaitAlone", "jobs/"+job+"/logs?wait=1", 400, "since_invalid", "since")
 	get("Tail", "jobs/"+job+"/logs?tail=maybe", 400, "tail_invalid", "tail")
 	get("LastEventID", "jobs/"+job+"/stream", 400, "last_event_id_invalid", "Last-Event-ID", "Last-Event-ID", "seven")
-	get("Nowhere", "batches", 404, "route_not_found", "/api/v1")
+	get("Nowhere", "nothing", 404, "route_not_found", "/api/v1")
 	get("Below", "jobs/"+job+"/logs/more", 404, "route_not_found", "/api/v1")
 	get("Root", "/favicon.ico", 404, "route_not_found", "/api/v1")
 	return append(cases,

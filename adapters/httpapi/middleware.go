@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/heysubinoy/remora/domain"
+	"github.com/heysubinoy/remora/ports"
 )
 
 const (
@@ -34,6 +35,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		c.Set(keyRequestID, id)
 		c.Response().Header().Set(headerRequestID, id)
+		c.SetRequest(c.Request().WithContext(ports.WithRequest(c.Request().Context(), id)))
+		answered := s.cfg.Count(c.Request().Method, c.Path()) // a template, or nothing where there is no route
 		// A deadline that an earlier request on this connection left behind is not this one's.
 		_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Time{})
 
@@ -41,6 +44,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			c.Error(err)
 		}
+		answered(c.Response().Status, c.Response().Size)
 		s.logRequest(c, err, time.Since(began))
 		return nil
 	}

@@ -27,6 +27,9 @@ func (s *Server) route(e *echo.Echo) {
 	get("/health", s.getHealth)
 	get("/live", s.getLive)
 	get("/ready", s.getReady)
+	if s.cfg.Metrics != nil {
+		get("/metrics", echo.WrapHandler(s.cfg.Metrics))
+	}
 	get("/docs", s.getDocs)
 	get(api+"/openapi.json", s.getOpenAPI)
 
@@ -42,6 +45,13 @@ func (s *Server) route(e *echo.Echo) {
 	get(api+"/jobs/:id/stderr", s.getStream(domain.Stderr))
 	get(api+"/jobs/:id/stream", s.follow)
 
+	e.POST(api+"/jobs/bulk", s.submitBatch)
+	get(api+"/batches", s.listBatches)
+	get(api+"/batches/:id", s.getBatch)
+	get(api+"/batches/:id/groups", s.getGroups)
+	e.POST(api+"/batches/:id/cancel", s.cancelBatch)
+	e.POST(api+"/batches/:id/rerun", s.rerunBatch)
+
 	e.POST(api+"/servers", s.createServer)
 	get(api+"/servers", s.listServers)
 	get(api+"/servers/:id", s.getServer)
@@ -52,7 +62,9 @@ func (s *Server) route(e *echo.Echo) {
 }
 
 // public are the routes that ask for no token; whatever is not in here does.
-var public = map[string]bool{"/": true, "/health": true, "/live": true, "/ready": true, "/docs": true, api + "/openapi.json": true}
+var public = map[string]bool{
+	"/": true, "/health": true, "/live": true, "/ready": true, "/metrics": true, "/docs": true, api + "/openapi.json": true,
+}
 
 func noRoute(r *http.Request) *domain.Error {
 	return &domain.Error{

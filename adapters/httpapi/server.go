@@ -29,6 +29,7 @@ type Config struct {
 	AuthNone    bool     // ask nobody for a token; only on the loopback interface
 
 	Jobs    ports.Jobs
+	Batches ports.Batches
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
@@ -37,6 +38,9 @@ type Config struct {
 
 	Logger  *slog.Logger // nil logs nothing
 	Version string       // shown on / and /health
+
+	Metrics http.Handler                                                        // answers /metrics; nil: there is no such path
+	Count   func(method, route string) (answered func(status int, bytes int64)) // is told of every request; nil tells nobody
 
 	RateLimit    int           // requests a second of one caller, twice that at once; 0 = any number
 	MaxOpen      int           // streams and long polls at once; 0 = 5,000
@@ -153,7 +157,7 @@ func (s *Server) handler() http.Handler {
 
 func (c *Config) check() error {
 	for name, missing := range map[string]bool{
-		"Jobs": c.Jobs == nil, "Output": c.Output == nil, "Servers": c.Servers == nil, "Access": c.Access == nil,
+		"Jobs": c.Jobs == nil, "Batches": c.Batches == nil, "Output": c.Output == nil, "Servers": c.Servers == nil, "Access": c.Access == nil,
 		"System": c.System == nil, "Auth": c.Auth == nil && !c.AuthNone,
 	} {
 		if missing {
@@ -176,6 +180,9 @@ func (c *Config) check() error {
 	c.StopTimeout = orDefault(c.StopTimeout, 10*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Count == nil {
+		c.Count = func(string, string) func(int, int64) { return func(int, int64) {} }
 	}
 	return nil
 }

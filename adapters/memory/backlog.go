@@ -22,27 +22,32 @@ func (b *Backlog) Take(ctx context.Context, limit int, at time.Time) ([]domain.T
 	}
 	defer end()
 	var tickets []domain.Ticket
-	pending := b.s.pick(func(j *domain.Job) bool { return j.Phase == domain.PhasePending }, byUrgency)
-	rooms := map[domain.ServerID]int{}
+	pending := domain.InTurn(b.s.pick(func(j *domain.Job) bool { return j.Phase == domain.PhasePending }, byUrgency))
+	window := domain.NewWindow(b.s.capacity(), b.s.queued())
+	rooms := newRooms(b.s)
+	looked := 0
 	for _, j := range pending[:min(limit, len(pending))] {
-		room, counted := rooms[j.ServerID]
-		if !counted {
-			room = b.s.room(j.ServerID)
+		if window.Full(j.Priority) {
+			break
 		}
-		put := j.Hold
-		if room > 0 {
-			put = j.Offer
-			room--
+		looked++
+		var err error
+		switch batch := b.s.batches[j.BatchID]; {
+		case batch != nil && batch.Stopped():
+			err = j.RequestCancel(batch.StopReason, at)
+		case rooms.take(j):
+			err = j.Offer(at)
+			window.Add(j.Priority)
+			tickets = append(tickets, j.Ticket())
+		default:
+			err = j.Hold(at)
 		}
-		rooms[j.ServerID] = room
-		if err := put(at); err != nil {
+		if err != nil {
 			return nil, false, err
 		}
 		b.s.write(j)
-		if j.Phase == domain.PhaseEnqueued {
-			tickets = append(tickets, j.Ticket())
-		}
 	}
+	more := len(pending) > looked && !window.Full(pending[looked].Priority)
 	waiting := b.s.pick(func(j *domain.Job) bool { return j.Phase == domain.PhaseDetached && due(j, at) }, byNextAction)
 	for _, j := range waiting[:min(limit, len(waiting))] {
 		if err := j.Reoffer(at); err != nil {
@@ -51,7 +56,18 @@ func (b *Backlog) Take(ctx context.Context, limit int, at time.Time) ([]domain.T
 		b.s.write(j)
 		tickets = append(tickets, j.Ticket())
 	}
-	return tickets, len(pending) > limit || len(waiting) > limit, nil
+	return tickets, more || len(waiting) > limit, nil
+}
+
+// queued counts the tickets that are in the queue.
+func (s *Store) queued() map[domain.Priority]int {
+	n := map[domain.Priority]int{}
+	for _, r := range s.jobs {
+		if r.job.Phase == domain.PhaseEnqueued {
+			n[r.job.Priority]++
+		}
+	}
+	return n
 }
 
 // Return implements ports.Backlog.
@@ -84,13 +100,14 @@ func (b *Backlog) Return(ctx context.Context, tickets []domain.Ticket, at time.T
 
 // Wake implements ports.Backlog.
 func (b *Backlog) Wake(ctx context.Context, limit int, at time.Time) (int, error) {
-	return b.sweep(ctx, limit, func(j *domain.Job) bool {
+	woken, err := b.sweep(ctx, limit, func(j *domain.Job) bool {
 		switch j.Phase {
 		case domain.PhaseBackoff, domain.PhaseHeld, domain.PhaseEnqueued:
 			return due(j, at)
 		}
 		return false
 	}, func(j *domain.Job) error { return j.Release(at) })
+	return len(woken), err
 }
 
 // Adopt implements ports.Backlog.
@@ -119,29 +136,28 @@ func (b *Backlog) Adopt(ctx context.Context, queue, store string, at time.Time) 
 }
 
 // DetachSilent implements ports.Backlog.
-func (b *Backlog) DetachSilent(ctx context.Context, limit int, at time.Time) (int, error) {
+func (b *Backlog) DetachSilent(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error) {
 	return b.sweep(ctx, limit, func(j *domain.Job) bool {
 		return j.Status == domain.StatusRunning && j.Phase != domain.PhaseDetached && !b.s.alive(j.Worker)
 	}, func(j *domain.Job) error { return j.Detach(at) })
 }
 
 // Expire implements ports.Backlog.
-func (b *Backlog) Expire(ctx context.Context, limit int, at time.Time) (int, error) {
+func (b *Backlog) Expire(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error) {
 	may := func(j *domain.Job) bool { return copyJob(j).Expire(at) == nil }
 	return b.sweep(ctx, limit, may, func(j *domain.Job) error { return j.Expire(at) })
 }
 
 // sweep applies a verb to up to limit jobs that match when their turn comes: one write may change another job, as when
 // a freed place releases a held one.
-func (b *Backlog) sweep(ctx context.Context, limit int, match func(*domain.Job) bool, verb func(*domain.Job) error) (int, error) {
+func (b *Backlog) sweep(ctx context.Context, limit int, match func(*domain.Job) bool, verb func(*domain.Job) error) (swept []*domain.Job, err error) {
 	end, err := b.s.begin(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer end()
-	n := 0
 	for _, picked := range b.s.pick(match, byNextAction) {
-		if n == limit {
+		if len(swept) == limit {
 			break
 		}
 		j := copyJob(b.s.jobs[picked.ID].job)
@@ -149,12 +165,12 @@ func (b *Backlog) sweep(ctx context.Context, limit int, match func(*domain.Job) 
 			continue
 		}
 		if err := verb(j); err != nil {
-			return n, err
+			return swept, err
 		}
 		b.s.write(j)
-		n++
+		swept = append(swept, copyJob(j))
 	}
-	return n, nil
+	return swept, nil
 }
 
 func due(j *domain.Job, at time.Time) bool { return !j.NextActionAt.After(at) }

@@ -56,7 +56,7 @@ func (s *Store) wanted(j *domain.Job, q ports.JobQuery) bool {
 	if len(q.Statuses) > 0 && !slices.Contains(q.Statuses, j.Status) {
 		return false
 	}
-	if q.ServerID != "" && q.ServerID != j.ServerID {
+	if q.ServerID != "" && q.ServerID != j.ServerID || q.BatchID != "" && q.BatchID != j.BatchID {
 		return false
 	}
 	return contains(q.Search, j.Command.Text(), j.Command.Script, s.servers[j.ServerID].server.Name)

@@ -127,6 +127,14 @@ func wantedServer(s *domain.Server, q ports.ServerQuery) bool {
 	if q.Tag != "" && !slices.Contains(s.Tags, q.Tag) {
 		return false
 	}
+	if len(q.IDs) > 0 && !slices.Contains(q.IDs, s.ID) {
+		return false
+	}
+	for _, tag := range q.Tags {
+		if !slices.Contains(s.Tags, tag) {
+			return false
+		}
+	}
 	return contains(q.Search, s.Name, s.Hostname)
 }
 

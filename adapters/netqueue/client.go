@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/heysubinoy/remora/domain"
@@ -40,6 +41,8 @@ type Client struct {
 	config ClientConfig
 	log    *slog.Logger
 	subs   *subscriptions
+
+	connects atomic.Uint64
 
 	mu      sync.Mutex
 	started bool
@@ -167,6 +170,7 @@ func (c *Client) keepConnected() {
 
 // live uses a session until it is lost.
 func (c *Client) live(s *session) {
+	c.connects.Add(1)
 	c.log.Info("queue connected", "store_id", s.welcome.storeID)
 	c.conclude(s, nil)
 	c.subs.resume(s)

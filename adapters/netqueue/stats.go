@@ -16,6 +16,18 @@ type Stats struct {
 	Connections                    int           // to the server, this one included
 }
 
+// Stats returns the counts of all queues of the server together.
+func (s *Server) Stats() Stats {
+	now := time.Now()
+	s.hub.mu.Lock()
+	total := s.hub.broker.Total(now)
+	s.hub.mu.Unlock()
+	return statsOf(total, s.connections(), now)
+}
+
+// Connects returns how often the client has connected: once, and once more after every loss.
+func (c *Client) Connects() uint64 { return c.connects.Load() }
+
 func statsOf(s broker.Stats, connections int, now time.Time) Stats {
 	out := Stats{Waiting: s.Waiting, Delayed: s.Delayed, Leased: s.Leased, Dead: s.Dead, Put: s.Put, Acked: s.Acked, Lost: s.Lost,
 		Connections: connections}

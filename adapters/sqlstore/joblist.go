@@ -87,6 +87,9 @@ func jobFilter(d *dialect, q ports.JobQuery) *filter {
 	if q.ServerID != "" {
 		f.and("j.server_id = ?", text(string(q.ServerID)))
 	}
+	if q.BatchID != "" {
+		f.and("j.batch_id = ? AND j.batch_id <> ''", text(string(q.BatchID)))
+	}
 	if q.Search != "" {
 		part := folded(text(q.Search))
 		f.and(`({position}(j.search, ?) > 0 OR j.server_id IN (SELECT id FROM servers WHERE {position}(name_folded, ?) > 0))`, part, part)
@@ -96,7 +99,7 @@ func jobFilter(d *dialect, q ports.JobQuery) *filter {
 
 // queryOf tells queries apart whose cursors must not be mixed up.
 func queryOf(q ports.JobQuery) string {
-	return fingerprint([]any{slices.Sorted(slices.Values(q.Statuses)), q.ServerID, q.Search, q.Sort, q.Asc})
+	return fingerprint([]any{slices.Sorted(slices.Values(q.Statuses)), q.ServerID, q.BatchID, q.Search, q.Sort, q.Asc})
 }
 
 // List implements ports.JobRepository.

@@ -97,13 +97,19 @@ func whyNotSaved(c *conn, id domain.ServerID) error {
 // List implements ports.ServerRepository.
 func (r *servers) List(ctx context.Context, q ports.ServerQuery) (page ports.ServerPage, err error) {
 	limit := cmp.Or(q.Limit, maxServers)
-	query := fingerprint([]any{q.Active, q.Tag, q.Search})
+	query := fingerprint([]any{q.Active, q.Tag, q.IDs, q.Tags, q.Search})
 	f := &filter{}
 	if q.Active != nil {
 		f.and("active = ?", *q.Active)
 	}
 	if q.Tag != "" {
 		f.and("EXISTS (SELECT 1 FROM {elements}(tags) tag WHERE tag.value = ?)", text(q.Tag))
+	}
+	if len(q.IDs) > 0 {
+		f.and("id {in}", ids(r.s.d, q.IDs))
+	}
+	for _, tag := range q.Tags {
+		f.and("EXISTS (SELECT 1 FROM {elements}(tags) tag WHERE tag.value = ?)", text(tag))
 	}
 	if q.Search != "" {
 		part := folded(text(q.Search))

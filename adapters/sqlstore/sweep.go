@@ -19,14 +19,22 @@ type sweep struct {
 }
 
 // run sweeps up to limit jobs in one transaction, leaving those alone that others are changing.
-func (b *backlog) run(ctx context.Context, limit int, at time.Time, s sweep) (n int, err error) {
+func (b *backlog) run(ctx context.Context, limit int, at time.Time, s sweep) (swept []*domain.Job, err error) {
 	err = b.s.write(ctx, func(c *conn) error {
-		n = 0
+		swept = nil
 		list, err := candidates(c, s.where+" ORDER BY "+s.order+" LIMIT ?", append(slices.Clone(s.args), limit)...)
 		if err != nil || len(list) == 0 {
 			return err
 		}
-		if err := lockServers(c, list, "{share server}"); err != nil {
+		gates, err := lockBatches(c, list, true)
+		if err != nil {
+			return err
+		}
+		queued, err := gates.inQueue(c)
+		if err != nil {
+			return err
+		}
+		if err := lockServers(c, append(queued, list...), "{share server}"); err != nil {
 			return err
 		}
 		jobs, err := load(c, list, s.where, "{lock skip}", s.args...)
@@ -46,13 +54,13 @@ func (b *backlog) run(ctx context.Context, limit int, at time.Time, s sweep) (n 
 		if err := s.write(c, jobs); err != nil {
 			return err
 		}
-		n = len(jobs)
-		return fillAll(c, freed, at)
+		swept = jobs
+		return gates.settle(c, jobs, freed, at)
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return n, nil
+	return swept, nil
 }
 
 // fillAll releases held jobs on every server where a place became free.
@@ -77,17 +85,18 @@ func updates(c *conn, jobs []*domain.Job) error {
 
 // Wake implements ports.Backlog.
 func (b *backlog) Wake(ctx context.Context, limit int, at time.Time) (int, error) {
-	return b.run(ctx, limit, at, sweep{
+	woken, err := b.run(ctx, limit, at, sweep{
 		where: wakeWhere, order: "next_action_at", args: []any{b.s.d.instant(at)},
 		verb:  func(j *domain.Job) error { return j.Release(at) },
 		write: moves,
 	})
+	return len(woken), err
 }
 
 const wakeWhere = "phase IN ('backoff', 'held', 'enqueued') AND next_action_at <= ?"
 
 // DetachSilent implements ports.Backlog.
-func (b *backlog) DetachSilent(ctx context.Context, limit int, at time.Time) (int, error) {
+func (b *backlog) DetachSilent(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error) {
 	return b.run(ctx, limit, at, sweep{
 		where: silentWhere, order: "next_action_at",
 		verb:  func(j *domain.Job) error { return j.Detach(at) },
@@ -99,7 +108,7 @@ const silentWhere = `status = 'running' AND phase <> 'detached'
 	AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = jobs.worker AND w.lease_until > {now})`
 
 // Expire implements ports.Backlog.
-func (b *backlog) Expire(ctx context.Context, limit int, at time.Time) (int, error) {
+func (b *backlog) Expire(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error) {
 	return b.run(ctx, limit, at, sweep{
 		where: expireWhere, order: "deadline_at", args: []any{b.s.d.instant(at), b.s.d.instant(at.Add(-domain.LostAfter))},
 		verb:  func(j *domain.Job) error { return j.Expire(at) },

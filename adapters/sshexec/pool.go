@@ -33,6 +33,7 @@ type pool struct {
 
 	mu     sync.Mutex
 	peers  map[string]*peer
+	logins map[domain.Reason]uint64 // tried, by outcome
 	closed bool
 }
 
@@ -64,7 +65,7 @@ type conn struct {
 }
 
 func newPool(connectTimeout, idleTimeout time.Duration, log *slog.Logger) *pool {
-	p := &pool{connectTimeout: connectTimeout, idleTimeout: idleTimeout, log: log, peers: map[string]*peer{}}
+	p := &pool{connectTimeout: connectTimeout, idleTimeout: idleTimeout, log: log, peers: map[string]*peer{}, logins: map[domain.Reason]uint64{}}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
@@ -137,6 +138,7 @@ func (p *pool) dial(pe *peer) {
 	s, failed := login(ctx, pe.target, false)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.note(failed)
 	pe.dialing--
 	defer pe.tell()
 	if failed != nil {

@@ -21,6 +21,9 @@ func (e *Executor) Probe(ctx context.Context, t ports.Target, pin bool) ports.Te
 	began := time.Now()
 	s, failed := login(ctx, t, pin)
 	report.Latency = time.Since(began)
+	e.pool.mu.Lock()
+	e.pool.note(failed)
+	e.pool.mu.Unlock()
 	if failed != nil {
 		report.Step, report.Reason, report.Message, report.Seen = failed.step, failed.failure.Reason, failed.failure.Message, failed.seen
 		return report

@@ -59,7 +59,7 @@ func backlogEmpty(t *testing.T, s Storage) {
 	got, more := take(t, s, 10, at)
 	require.Empty(t, got)
 	require.False(t, more)
-	for _, f := range []sweep{s.Backlog.Wake, s.Backlog.DetachSilent, s.Backlog.Expire} {
+	for _, f := range []sweep{s.Backlog.Wake, listed(s.Backlog.DetachSilent), listed(s.Backlog.Expire)} {
 		require.Zero(t, f.run(t, 10, at))
 	}
 	require.NoError(t, s.Backlog.Return(t.Context(), nil, at))
@@ -161,8 +161,8 @@ func sweeps(s Storage) map[string]struct {
 		at   time.Time
 	}{
 		"Wake":         {fixture.Backoff, s.Backlog.Wake, soon},
-		"DetachSilent": {fixture.Running, s.Backlog.DetachSilent, soon},
-		"Expire":       {fixture.Held, s.Backlog.Expire, soon.AddDate(1, 0, 0)},
+		"DetachSilent": {fixture.Running, listed(s.Backlog.DetachSilent), soon},
+		"Expire":       {fixture.Held, listed(s.Backlog.Expire), soon.AddDate(1, 0, 0)},
 	}
 }
 
@@ -245,7 +245,7 @@ func backlogFinal(t *testing.T, s Storage) {
 	got, more := take(t, s, 100, at)
 	require.Empty(t, got)
 	require.False(t, more)
-	for _, f := range []sweep{s.Backlog.Wake, s.Backlog.DetachSilent, s.Backlog.Expire} {
+	for _, f := range []sweep{s.Backlog.Wake, listed(s.Backlog.DetachSilent), listed(s.Backlog.Expire)} {
 		require.Zero(t, f.run(t, 100, at))
 	}
 	n, err := s.Backlog.Adopt(t.Context(), "jobs", "new", at)

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -13,14 +14,15 @@ import (
 )
 
 var sweepClauses = clauses{
-	"WakeWakesWhatIsDue":                 wakeDue,
-	"DetachOnlyAfterTheLeaseRanOut":      detachAfterLease,
-	"DetachTakesEveryRunningPhase":       detachPhases,
-	"DetachedWriterIsLockedOut":          detachFences,
-	"DetachKeepsACancelInMind":           detachCanceled,
-	"ExpireEndsWhatWaitedTooLong":        expireQueued,
-	"ExpireGivesUpWhatNobodyReaches":     expireDetached,
-	"ExpireLeavesCarriedJobsToTheWorker": expireCarried,
+	"WakeWakesWhatIsDue":                  wakeDue,
+	"DetachOnlyAfterTheLeaseRanOut":       detachAfterLease,
+	"DetachTakesEveryRunningPhase":        detachPhases,
+	"DetachedWriterIsLockedOut":           detachFences,
+	"DetachKeepsACancelInMind":            detachCanceled,
+	"ExpireEndsWhatWaitedTooLong":         expireQueued,
+	"ExpireGivesUpWhatNobodyReaches":      expireDetached,
+	"ExpireLeavesCarriedJobsToTheWorker":  expireCarried,
+	"DetachAndExpireTellWhatBecameOfThem": sweptAreTold,
 }
 
 func wakeDue(t *testing.T, s Storage) {
@@ -78,7 +80,7 @@ func detachAfterLease(t *testing.T, s Storage) {
 	requireSameJob(t, kept, getJob(t, s, kept.ID))
 
 	require.NoError(t, s.Workers.Retire(t.Context(), alive.ID))
-	require.Equal(t, 1, sweep(s.Backlog.DetachSilent).run(t, 10, began.UTC().AddDate(-1, 0, 0).Truncate(time.Microsecond)))
+	require.Equal(t, 1, listed(s.Backlog.DetachSilent).run(t, 10, began.UTC().AddDate(-1, 0, 0).Truncate(time.Microsecond)))
 	got := getJob(t, s, kept.ID)
 	require.Equal(t, domain.PhaseDetached, got.Phase)
 	require.Equal(t, kept.UpdatedAt, got.UpdatedAt, "times never run backward")
@@ -91,13 +93,13 @@ func detachPhases(t *testing.T, s Storage) {
 		fixture.Claimed, fixture.Starting, fixture.Running, fixture.Canceling, fixture.TimingOut, fixture.Collecting,
 	} {
 		j := addJob(t, s, state, fixture.On(server.ID), fixture.Timeout(domain.MaxTimeout))
-		require.Equal(t, 1, sweep(s.Backlog.DetachSilent).run(t, 10, at), "%s", state)
+		require.Equal(t, 1, listed(s.Backlog.DetachSilent).run(t, 10, at), "%s", state)
 		epoch := j.Epoch
 		require.NoError(t, j.Detach(at))
 		got := getJob(t, s, j.ID)
 		requireSameJob(t, j, got, "Revision")
 		require.Greater(t, got.Epoch, epoch)
-		require.Zero(t, sweep(s.Backlog.DetachSilent).run(t, 10, at), "%s: once is enough", state)
+		require.Zero(t, listed(s.Backlog.DetachSilent).run(t, 10, at), "%s: once is enough", state)
 		if state == fixture.Claimed {
 			require.Equal(t, domain.PhasePending, got.Phase, "nothing was sent to the server: it goes back to the queue")
 			requireAttempts(t, s, j.ID, 0)
@@ -110,7 +112,7 @@ func detachPhases(t *testing.T, s Storage) {
 func detachFences(t *testing.T, s Storage) {
 	j := runningJob(t, s)
 	appendText(t, s, j, "before")
-	require.Equal(t, 1, sweep(s.Backlog.DetachSilent).run(t, 10, fixture.Now()))
+	require.Equal(t, 1, listed(s.Backlog.DetachSilent).run(t, 10, fixture.Now()))
 	_, err := s.Output.Append(t.Context(), appendTo(j, domain.Offsets{Stdout: 6}, pieces(domain.Stdout, []byte("after"))...))
 	require.ErrorIs(t, err, domain.ErrLeaseLost)
 	require.NoError(t, j.Exited(j.Epoch, domain.Exit{}, 0, fixture.Now()))
@@ -133,7 +135,7 @@ func detachCanceled(t *testing.T, s Storage) {
 	for _, j := range []*domain.Job{claimed, running} {
 		require.NoError(t, s.Jobs.Save(t.Context(), withdrawn(t, s, j.ID, fixture.Now())))
 	}
-	require.Equal(t, 2, sweep(s.Backlog.DetachSilent).run(t, 10, fixture.Now()))
+	require.Equal(t, 2, listed(s.Backlog.DetachSilent).run(t, 10, fixture.Now()))
 	require.Equal(t, domain.StatusCanceled, getJob(t, s, claimed.ID).Status, "nothing was sent to the server")
 	requireAttempts(t, s, claimed.ID, 1)
 	got := getJob(t, s, running.ID)
@@ -148,14 +150,14 @@ func expireQueued(t *testing.T, s Storage) {
 		before, err := s.Jobs.Attempts(t.Context(), j.ID)
 		require.NoError(t, err)
 		at := j.DeadlineAt
-		require.Zero(t, sweep(s.Backlog.Expire).run(t, 10, at.Add(-time.Microsecond)), "%s", state)
+		require.Zero(t, listed(s.Backlog.Expire).run(t, 10, at.Add(-time.Microsecond)), "%s", state)
 		requireSameJob(t, j, getJob(t, s, j.ID))
-		require.Equal(t, 1, sweep(s.Backlog.Expire).run(t, 10, at), "%s", state)
+		require.Equal(t, 1, listed(s.Backlog.Expire).run(t, 10, at), "%s", state)
 		require.NoError(t, j.Expire(at))
 		require.Equal(t, domain.ReasonQueueTimeout, j.Reason)
 		requireSameJob(t, j, getJob(t, s, j.ID), "Revision")
 		requireAttempts(t, s, j.ID, len(before))
-		require.Zero(t, sweep(s.Backlog.Expire).run(t, 10, at))
+		require.Zero(t, listed(s.Backlog.Expire).run(t, 10, at))
 	}
 }
 
@@ -164,9 +166,9 @@ func expireDetached(t *testing.T, s Storage) {
 	j := addJob(t, s, fixture.Detached, fixture.On(server.ID), fixture.Retrying(domain.RetryAtLeastOnce, 1))
 	at := j.DeadlineAt.Add(domain.LostAfter)
 	waiting := addJob(t, s, fixture.Held, fixture.On(server.ID))
-	require.Zero(t, sweep(s.Backlog.Expire).run(t, 10, at.Add(-time.Microsecond)))
+	require.Zero(t, listed(s.Backlog.Expire).run(t, 10, at.Add(-time.Microsecond)))
 	requireSameJob(t, j, getJob(t, s, j.ID))
-	require.Equal(t, 1, sweep(s.Backlog.Expire).run(t, 10, at))
+	require.Equal(t, 1, listed(s.Backlog.Expire).run(t, 10, at))
 	require.NoError(t, j.Expire(at))
 	require.Equal(t, domain.ReasonLost, j.Reason)
 	requireSameJob(t, j, getJob(t, s, j.ID), "Revision")
@@ -186,10 +188,43 @@ func expireCarried(t *testing.T, s Storage) {
 		carried = append(carried, addJob(t, s, state, fixture.On(server.ID)))
 	}
 	stranded := addJob(t, s, fixture.Pending, fixture.On(server.ID))
-	require.Equal(t, 1, sweep(s.Backlog.Expire).run(t, 1, at), "jobs that are not its own do not use up its limit")
+	require.Equal(t, 1, listed(s.Backlog.Expire).run(t, 1, at), "jobs that are not its own do not use up its limit")
 	require.Equal(t, domain.StatusFailed, getJob(t, s, stranded.ID).Status)
-	require.Zero(t, sweep(s.Backlog.Expire).run(t, 10, at))
+	require.Zero(t, listed(s.Backlog.Expire).run(t, 10, at))
 	for _, j := range carried {
 		requireSameJob(t, j, getJob(t, s, j.ID))
 	}
+}
+
+// listed is a sweep that says which jobs it handled.
+func listed(f func(ctx context.Context, limit int, at time.Time) ([]*domain.Job, error)) sweep {
+	return func(ctx context.Context, limit int, at time.Time) (int, error) {
+		jobs, err := f(ctx, limit, at)
+		return len(jobs), err
+	}
+}
+
+// sweptAreTold checks that DetachSilent and Expire say what became of the jobs they handled.
+func sweptAreTold(t *testing.T, s Storage) {
+	server := addServer(t, s)
+	tell := func(jobs []*domain.Job, err error) {
+		t.Helper()
+		require.NoError(t, err)
+		require.Len(t, jobs, 1)
+		now := getJob(t, s, jobs[0].ID)
+		require.Equal(t, now.State(), jobs[0].State())
+		require.Equal(t, now.Reason, jobs[0].Reason)
+		require.Equal(t, now.ServerID, jobs[0].ServerID)
+		require.Equal(t, now.Attempt, jobs[0].Attempt)
+		require.True(t, now.CreatedAt.Equal(jobs[0].CreatedAt))
+		require.True(t, now.StartedAt.Equal(jobs[0].StartedAt))
+		require.True(t, now.FinishedAt.Equal(jobs[0].FinishedAt))
+	}
+	running := addJob(t, s, fixture.Running, fixture.On(server.ID))
+	tell(s.Backlog.DetachSilent(t.Context(), 10, fixture.Now()))
+	tell(s.Backlog.Expire(t.Context(), 10, running.DeadlineAt.AddDate(0, 0, 1)))
+	require.Equal(t, domain.ReasonLost, getJob(t, s, running.ID).Reason)
+	held := addJob(t, s, fixture.Held, fixture.On(server.ID))
+	tell(s.Backlog.Expire(t.Context(), 10, held.DeadlineAt))
+	require.Equal(t, domain.ReasonQueueTimeout, getJob(t, s, held.ID).Reason)
 }

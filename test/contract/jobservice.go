@@ -18,6 +18,7 @@ import (
 // Services are the driving ports under test with a world behind them, empty at first.
 type Services struct {
 	Jobs    ports.Jobs
+	Batches ports.Batches
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess

@@ -38,7 +38,7 @@ func overHTTP(t *testing.T) contract.Services {
 	require.NoError(t, tokens.Grant(t.Context(), domain.Principal{Name: "admin", Role: domain.RoleAdmin}, token))
 	s := w.services()
 	api, err := httpapi.Open(httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: s.Jobs, Output: s.Output, Servers: s.Servers, Access: s.Access, Auth: tokens,
+		Addr: "127.0.0.1:0", Jobs: s.Jobs, Batches: s.Batches, Output: s.Output, Servers: s.Servers, Access: s.Access, Auth: tokens,
 		System: &application.System{Database: w.store, Queue: w.queue, Clock: system.Clock{}},
 	})
 	require.NoError(t, err)
@@ -48,6 +48,6 @@ func overHTTP(t *testing.T) contract.Services {
 	c, err := client.New(client.Config{URL: api.URL(), Token: token, HTTP: &http.Client{Transport: apicheck.Transport(t, transport)}})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	s.Jobs, s.Output, s.Servers, s.Access = c.Jobs, c.Output, c.Servers, c.Access
+	s.Jobs, s.Batches, s.Output, s.Servers, s.Access = c.Jobs, c.Batches, c.Output, c.Servers, c.Access
 	return s
 }

@@ -90,7 +90,7 @@ func (w *world) services() contract.Services {
 	dead := good
 	dead.Name, dead.Hostname = "dead", deadHost
 	return contract.Services{
-		Jobs: w.jobs, Output: w.output, Servers: w.servers, Access: w.servers, Begin: w.begin, Good: good, Dead: dead,
+		Jobs: w.jobs, Batches: &application.Batches{Jobs: w.jobs, Repository: w.store.Batches()}, Output: w.output, Servers: w.servers, Access: w.servers, Begin: w.begin, Good: good, Dead: dead,
 	}
 }
 

@@ -31,6 +31,7 @@ type Config struct {
 // Client is the driving ports over HTTP. Every one is safe for concurrent use.
 type Client struct {
 	Jobs    *Jobs
+	Batches *Batches
 	Output  *Output
 	Servers *Servers
 	Access  *Access
@@ -68,7 +69,7 @@ func New(cfg Config) (*Client, error) {
 	// A redirect would carry the token to an address that nobody named.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &own
-	return &Client{Jobs: &Jobs{c}, Output: &Output{c}, Servers: &Servers{c}, Access: &Access{c}, System: &System{c}, conn: c}, nil
+	return &Client{Jobs: &Jobs{c}, Batches: &Batches{c}, Output: &Output{c}, Servers: &Servers{c}, Access: &Access{c}, System: &System{c}, conn: c}, nil
 }
 
 func transport() *http.Transport {

@@ -177,6 +177,20 @@ func (b *Broker) Stats(name string, now time.Time) Stats {
 	return s
 }
 
+// Total returns the counts of all queues together.
+func (b *Broker) Total(now time.Time) Stats {
+	var t Stats
+	for name := range b.queues {
+		s := b.Stats(name, now)
+		t.Waiting, t.Delayed, t.Leased, t.Dead = t.Waiting+s.Waiting, t.Delayed+s.Delayed, t.Leased+s.Leased, t.Dead+s.Dead
+		t.Put, t.Acked, t.Lost = t.Put+s.Put, t.Acked+s.Acked, t.Lost+s.Lost
+		if !s.Oldest.IsZero() && (t.Oldest.IsZero() || s.Oldest.Before(t.Oldest)) {
+			t.Oldest = s.Oldest
+		}
+	}
+	return t
+}
+
 // Peek returns the waiting tickets that would be handed out next, up to limit of them, and hands out none.
 func (b *Broker) Peek(name string, limit int, now time.Time) []Placed {
 	b.Tick(now)
