@@ -222,7 +222,7 @@ func (p patient) Test(ctx context.Context, id domain.ServerID) (ports.TestReport
 }
 
 // walked are the ids that paths are filled with.
-type walked struct{ job, server string }
+type walked struct{ job, server, batch string }
 
 // walk makes one of each thing.
 func (b *bench) walk(t *testing.T) walked {
@@ -231,14 +231,21 @@ func (b *bench) walk(t *testing.T) walked {
 	b.Begin(t).Exit(t, domain.Exit{})
 	page, err := b.Servers().List(t.Context(), ports.ServerQuery{})
 	require.NoError(t, err)
-	return walked{job: string(job), server: string(page.Servers[0].ID)}
+	server := page.Servers[0].ID
+	batch := b.do(t, "POST", "jobs/bulk", `{"command":"make","server_ids":["`+string(server)+`"]}`)
+	require.Equal(t, http.StatusCreated, batch.status, batch.body)
+	b.Begin(t).Exit(t, domain.Exit{})
+	return walked{job: string(job), server: string(server), batch: batch.json(t)["batch"].(map[string]any)["id"].(string)}
 }
 
 // path fills a path of the document.
 func (w walked) path(path string) string {
 	id := w.job
-	if strings.Contains(path, "/servers/{id}") {
+	switch {
+	case strings.Contains(path, "/servers/{id}"):
 		id = w.server
+	case strings.Contains(path, "/batches/{id}"):
+		id = w.batch
 	}
 	return strings.ReplaceAll(path, "{id}", id)
 }

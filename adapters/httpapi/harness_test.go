@@ -88,7 +88,7 @@ func open(t *testing.T, changes ...func(*httpapi.Config)) *bench {
 	b := &bench{World: w, log: &logBook{}, token: drivingports.Token, ended: make(chan error, 1)}
 	cfg := httpapi.Config{
 		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(),
-		Auth: w.Auth(), Version: "1.2.3", Logger: slog.New(slog.NewJSONHandler(b.log, nil)),
+		Auth: w.Auth(), Version: "1.2.3", Metrics: metrics, Logger: slog.New(slog.NewJSONHandler(b.log, nil)),
 	}
 	for _, change := range changes {
 		change(&cfg)
@@ -113,6 +113,12 @@ func open(t *testing.T, changes ...func(*httpapi.Config)) *bench {
 	})
 	return b
 }
+
+// metrics stands for what the program measures.
+var metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	_, _ = io.WriteString(w, "remora_up 1\n")
+})
 
 // reply is an answer read to its end.
 type reply struct {
