@@ -29,11 +29,11 @@ func (a *Jobs) admit(ctx context.Context, n int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if now := a.Clock.Now(); !now.Before(w.until) {
-		_, total, _, err := a.Repository.List(ctx, ports.JobQuery{Statuses: []domain.Status{domain.StatusQueued}, Sort: ports.SortCreated, Limit: 1, Page: 1})
+		rows, err := a.Repository.List(ctx, ports.JobQuery{Statuses: []domain.Status{domain.StatusQueued}, Sort: ports.SortCreated, Limit: 1, Page: 1})
 		if err != nil {
 			return err
 		}
-		w.jobs, w.until = total, now.Add(countEvery)
+		w.jobs, w.until = rows.Total, now.Add(countEvery)
 	}
 	if w.jobs+int64(n) > int64(a.Rules.MaxQueued) {
 		return domain.ErrQueueFull.

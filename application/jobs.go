@@ -152,12 +152,12 @@ func (a *Jobs) List(ctx context.Context, q ports.JobQuery) (ports.JobPage, error
 	if err := checkQuery(q); err != nil {
 		return ports.JobPage{}, err
 	}
-	jobs, total, next, err := a.Repository.List(ctx, q)
+	rows, err := a.Repository.List(ctx, q)
 	if err != nil {
 		return ports.JobPage{}, err
 	}
 	var ids []domain.ServerID
-	for _, j := range jobs {
+	for _, j := range rows.Jobs {
 		if !slices.Contains(ids, j.ServerID) {
 			ids = append(ids, j.ServerID)
 		}
@@ -166,8 +166,8 @@ func (a *Jobs) List(ctx context.Context, q ports.JobQuery) (ports.JobPage, error
 	if err != nil {
 		return ports.JobPage{}, err
 	}
-	page := ports.JobPage{Jobs: make([]ports.JobDetail, len(jobs)), Total: total, Next: next}
-	for i, j := range jobs {
+	page := ports.JobPage{Jobs: make([]ports.JobDetail, len(rows.Jobs)), Total: rows.Total, Capped: rows.Capped, Next: rows.Next}
+	for i, j := range rows.Jobs {
 		page.Jobs[i] = ports.JobDetail{Job: *j, Server: refs[j.ServerID]}
 	}
 	return page, nil
@@ -187,6 +187,15 @@ func checkQuery(q ports.JobQuery) error {
 		if !slices.Contains(domain.Statuses(), s) {
 			return domain.Invalid("status", "status %q is unknown; use queued, running, completed, failed or canceled", s)
 		}
+	}
+	reasons := append(domain.FailureReasons(), domain.CancelReasons()...)
+	for _, r := range q.Reasons {
+		if !slices.Contains(reasons, r) {
+			return domain.Invalid("reason", "reason %q is unknown; jobs fail or are canceled for one of %v", r, reasons)
+		}
+	}
+	if !q.CreatedAfter.IsZero() && !q.CreatedBefore.IsZero() && !q.CreatedAfter.Before(q.CreatedBefore) {
+		return domain.Invalid("created_before", "created_before is not after created_after")
 	}
 	switch q.Sort {
 	case "", ports.SortCreated, ports.SortUpdated, ports.SortStarted, ports.SortFinished, ports.SortStatus, ports.SortCommand, ports.SortPriority:

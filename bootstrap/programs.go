@@ -148,7 +148,7 @@ func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *sl
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, RateLimit: cfg.APIRateLimit, AuthNone: cfg.AuthMode == AuthNone,
 		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.store.Batches()},
 		Output: f.output(), Servers: f.servers, Access: f.servers,
-		System: &application.System{Database: f.store, Queue: f.queue, Clock: f.clock},
+		System: f.system(),
 		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
 		Metrics: p.meters.Handler(), Count: p.meters.Request,
 	})
@@ -165,6 +165,13 @@ func (f *foundation) jobs(cfg Config, log *slog.Logger) *application.Jobs {
 		Repository: f.meters.Jobs(f.store.Jobs()), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue,
 		Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "jobs"),
 		Rules: application.Rules{DefaultTimeout: cfg.SSHExecutionTimeout, AllowedShells: cfg.AllowedShells, MaxQueued: cfg.MaxQueuedJobs},
+	}
+}
+
+func (f *foundation) system() ports.System {
+	return &application.System{
+		Database: f.store, Queue: f.queue, Totals: f.store.Totals(), Workers: f.store.Workers(), Clock: f.clock,
+		Started: f.clock.Now(), Version: Version, Kind: f.store.Kind(),
 	}
 }
 

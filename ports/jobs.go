@@ -55,22 +55,26 @@ const (
 
 // JobQuery selects a page of jobs. The zero value, with a Limit, is the newest first.
 type JobQuery struct {
-	Statuses []domain.Status // any of; empty = all
-	ServerID domain.ServerID
-	BatchID  domain.BatchID
-	Search   string // part of command, arguments, script or server name, whatever the case
-	Sort     SortField
-	Asc      bool
-	Limit    int    // 1 to 100
-	Page     int    // from 1; 0 with Cursor
-	Cursor   string // JobPage.Next of the page before; needs the same query
+	Statuses      []domain.Status // any of; empty = all
+	Reasons       []domain.Reason // any of; empty = all
+	ServerID      domain.ServerID
+	BatchID       domain.BatchID
+	CreatedAfter  time.Time // at this time or later; zero = since ever
+	CreatedBefore time.Time // before this time; zero = until now
+	Search        string    // part of command, arguments, script or server name, whatever the case
+	Sort          SortField
+	Asc           bool
+	Limit         int    // 1 to 100
+	Page          int    // from 1; 0 with Cursor
+	Cursor        string // JobPage.Next of the page before; needs the same query
 }
 
 // JobPage is a page of jobs without output.
 type JobPage struct {
-	Jobs  []JobDetail
-	Total int64
-	Next  string // cursor of the next page; empty on the last
+	Jobs   []JobDetail
+	Total  int64
+	Capped bool   // there are more than Total: counting them all would have taken too long
+	Next   string // cursor of the next page; empty on the last
 }
 
 // Jobs is what people do with jobs.
@@ -80,7 +84,8 @@ type Jobs interface {
 	Submit(ctx context.Context, s Submission) (JobDetail, error)
 	// Get returns a job with the tails of its output. Fails with ErrJobNotFound.
 	Get(ctx context.Context, id domain.JobID) (JobDetail, error)
-	// List returns a page. Fails with domain.KindInvalid (limit_invalid, page_invalid, cursor_invalid, sort_by_invalid, status_invalid).
+	// List returns a page. Fails with domain.KindInvalid (limit_invalid, page_invalid, cursor_invalid, sort_by_invalid, status_invalid,
+	// reason_invalid, created_before_invalid).
 	List(ctx context.Context, q JobQuery) (JobPage, error)
 	// Cancel asks for a job's end. The returned job is canceled when it was queued; else its processes are being ended.
 	// Fails with ErrJobNotFound, ErrJobFinal.

@@ -13,6 +13,14 @@ type Idempotency struct {
 	Fingerprint string // of the request, to tell a repeat from a reuse
 }
 
+// JobRows is a page of stored jobs with the count of all that match.
+type JobRows struct {
+	Jobs   []*domain.Job
+	Total  int64  // exact, unless Capped
+	Capped bool   // there are more than Total
+	Next   string // cursor of the next page; empty on the last
+}
+
 // JobRepository keeps jobs. Every write of a job is one transaction that also keeps the record of an ended attempt
 // (domain.Job.EndedAttempt) and, when the job no longer takes a place on its server, releases held jobs of that server
 // into the room, most urgent first.
@@ -27,9 +35,9 @@ type JobRepository interface {
 	// belong to the OutputStore and are not written, but that Output becomes zero when the job is saved as claimed. Fails
 	// with ErrStaleJob, and then changes nothing, ErrJobNotFound.
 	Save(ctx context.Context, job *domain.Job) error
-	// List returns a page of jobs as q wants them, by (sort field, id), so that paging by cursor is stable while jobs come
-	// in, with the count of all that match. Fails with cursor_invalid.
-	List(ctx context.Context, q JobQuery) (jobs []*domain.Job, total int64, next string, err error)
+	// List returns a page of jobs as q wants them, by (sort field, id), and by (status, time of creation, id) when sorted by
+	// status, so that paging by cursor is stable while jobs come in. Fails with cursor_invalid.
+	List(ctx context.Context, q JobQuery) (JobRows, error)
 	// Attempts returns the ended attempts of a job by number; none for an unknown job.
 	Attempts(ctx context.Context, id domain.JobID) ([]domain.Attempt, error)
 }
@@ -68,6 +76,32 @@ type WorkerRepository interface {
 	Retire(ctx context.Context, id domain.WorkerID) error
 	// List returns the workers whose lease is running, oldest first.
 	List(ctx context.Context) ([]domain.Worker, error)
+}
+
+// Totals are the counts of all there is.
+type Totals struct {
+	Servers, Connected, Disconnected int64 // the latter two by the servers' last checks
+	Jobs                             []JobCount
+	Recent                           int64     // jobs created since the hour that was asked for
+	OldestQueued                     time.Time // when the oldest queued job was created; zero where none is
+	Carried                          map[domain.WorkerID]int
+}
+
+// JobCount counts the jobs of one status and reason.
+type JobCount struct {
+	Status  domain.Status
+	Reason  domain.Reason
+	Jobs    int64
+	Runs    int64         // those that were started and have ended
+	RunTime time.Duration // of all runs together
+}
+
+// TotalsRepository keeps counts beside the jobs, in the transactions that change them.
+type TotalsRepository interface {
+	// Totals returns the counts as of one moment. Its cost does not grow with the number of jobs that have ended. Jobs has an
+	// entry for every status and reason that there is; Recent counts from the beginning of the hour that recent lies in;
+	// Carried counts the running jobs of each worker that has any.
+	Totals(ctx context.Context, recent time.Time) (Totals, error)
 }
 
 // Append is one write of output: pieces in the order they came.

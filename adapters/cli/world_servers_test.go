@@ -41,6 +41,9 @@ func (p worldServers) Create(_ context.Context, n ports.NewServer) (domain.Serve
 	}
 	if n.HostKey != "" {
 		s.HostKey = &domain.HostKey{Fingerprint: n.HostKey, PinnedAt: epoch}
+		if words := strings.Fields(n.HostKey); len(words) == 3 { // a known_hosts line; what its key hashes to is the server's affair
+			s.HostKey = &domain.HostKey{Fingerprint: fingerprint, Type: words[1], PinnedAt: epoch}
+		}
 	}
 	if err := s.Check(); err != nil {
 		return domain.Server{}, err
@@ -184,3 +187,18 @@ func (p worldAccess) Trust(_ context.Context, id domain.ServerID, fingerprint st
 type worldSystem struct{ w *world }
 
 func (p worldSystem) Health(context.Context) ports.Health { return p.w.health }
+
+func (p worldSystem) Info(context.Context) (ports.SystemInfo, error) {
+	o, err := p.Overview(context.Background())
+	return o.SystemInfo, err
+}
+
+func (p worldSystem) Overview(context.Context) (ports.SystemOverview, error) {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	o := ports.SystemOverview{SystemInfo: ports.SystemInfo{At: epoch, Servers: int64(len(p.w.servers))}, Version: "1.2.3", Database: "sqlite"}
+	for _, r := range p.w.jobs {
+		o.Jobs.Add(r.job.Status, 1)
+	}
+	return o, nil
+}

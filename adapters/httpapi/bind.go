@@ -263,3 +263,41 @@ func (q *query) oneOf(name string, words ...string) string {
 	}
 	return v
 }
+
+// words reads a list with commas.
+func words[T ~string](q *query, name, what string) []T {
+	if !q.has(name) {
+		return nil
+	}
+	var list []T
+	for word := range strings.SplitSeq(q.text(name), ",") {
+		if word = strings.TrimSpace(word); word == "" {
+			q.fail(domain.Invalid(name, "%s is empty; give %s", name, what))
+			continue
+		}
+		list = append(list, T(word))
+	}
+	return list
+}
+
+// id reads an id; an empty one is none.
+func (q *query) id(name string) string {
+	v := q.text(name)
+	if v != "" && !wire.IsID(v) {
+		q.fail(domain.Invalid(name, "%s is not an id", name))
+	}
+	return v
+}
+
+// moment reads a time as RFC 3339 writes it, to the microsecond.
+func (q *query) moment(name string) time.Time {
+	if !q.has(name) {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, q.text(name))
+	if t = t.UTC(); err != nil || t.Year() < 1 || t.Year() > 9999 {
+		q.fail(domain.Invalid(name, "%s must be a time such as 2026-05-04T12:00:00Z", name))
+		return time.Time{}
+	}
+	return t.Truncate(time.Microsecond)
+}

@@ -69,6 +69,10 @@ func TestGolden_Jobs(t *testing.T) {
 	check("jobs-page.json", 200, b.do(t, "GET", "jobs?limit=2&page=2&sort_by=priority&sort_order=asc", ""))
 	page := check("jobs-filtered.json", 200, b.do(t, "GET", "jobs?limit=1&status=failed,canceled&server_id="+server, ""))
 	next := page.json(t)["pagination"].(map[string]any)["next_cursor"].(string)
+	check("jobs-by-reason.json", 200, b.do(t, "GET",
+		"jobs?reason=exit_nonzero,user&created_after=2026-05-04T12:00:00Z&created_before=2026-05-05T14:00:00.5%2B02:00", ""))
+	check("system-info.json", 200, b.do(t, "GET", "system/info", ""))
+	check("system-enhanced.json", 200, b.do(t, "GET", "system/enhanced", ""))
 	check("jobs-cursor.json", 200, b.do(t, "GET", "jobs?limit=1&status=failed,canceled&server_id="+server+"&cursor="+next, ""))
 }
 

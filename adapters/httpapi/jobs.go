@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -152,9 +151,14 @@ func (s *Server) listJobs(c echo.Context) error {
 const defaultLimit = 20
 
 func jobQuery(c echo.Context) (ports.JobQuery, wire.Filters, error) {
-	p := params(c, "page", "limit", "cursor", "status", "server_id", "search", "sort_by", "sort_order")
+	p := params(c, "page", "limit", "cursor", "status", "reason", "server_id", "batch_id", "search", "created_after", "created_before",
+		"sort_by", "sort_order")
 	q := ports.JobQuery{
-		ServerID: domain.ServerID(p.text("server_id")), Search: p.text("search"), Sort: ports.SortField(p.text("sort_by")),
+		Statuses: words[domain.Status](p, "status", "one or several with commas: queued, running, completed, failed, canceled"),
+		Reasons:  words[domain.Reason](p, "reason", "one or several with commas, as exit_nonzero,timeout"),
+		ServerID: domain.ServerID(p.id("server_id")), BatchID: domain.BatchID(p.id("batch_id")), Search: p.text("search"),
+		CreatedAfter: p.moment("created_after"), CreatedBefore: p.moment("created_before"),
+		Sort:   ports.SortField(p.text("sort_by")),
 		Asc:    p.oneOf("sort_order", "desc", "asc") == "asc",
 		Limit:  int(p.number("limit", 1, 100, defaultLimit)),
 		Cursor: p.text("cursor"),
@@ -165,27 +169,11 @@ func jobQuery(c echo.Context) (ports.JobQuery, wire.Filters, error) {
 		}
 		q.Sort = ports.SortCreated
 	}
-	for status := range strings.SplitSeq(p.text("status"), ",") {
-		if status = strings.TrimSpace(status); status != "" {
-			q.Statuses = append(q.Statuses, domain.Status(status))
-		} else if p.has("status") {
-			p.fail(domain.Invalid("status", "status is empty; give one or several with commas: queued, running, completed, failed, canceled"))
-		}
-	}
-	if q.ServerID != "" && !wire.IsID(string(q.ServerID)) {
-		p.fail(domain.Invalid("server_id", "server_id is not an id"))
-	}
 	switch {
 	case q.Cursor == "":
 		q.Page = int(p.number("page", 1, 1<<31, 1))
 	case p.has("page"):
 		p.fail(domain.Invalid("page", "page and cursor are both given; give one of them"))
 	}
-	order := "desc"
-	if q.Asc {
-		order = "asc"
-	}
-	return q, wire.Filters{
-		Status: p.text("status"), ServerID: string(q.ServerID), Search: q.Search, SortBy: string(q.Sort), SortOrder: order,
-	}, p.err
+	return q, wire.FiltersOf(q), p.err
 }

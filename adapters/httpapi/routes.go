@@ -51,6 +51,8 @@ func (s *Server) route(e *echo.Echo) {
 	get(api+"/batches/:id/groups", s.getGroups)
 	e.POST(api+"/batches/:id/cancel", s.cancelBatch)
 	e.POST(api+"/batches/:id/rerun", s.rerunBatch)
+	get(api+"/system/info", s.getSystemInfo)
+	get(api+"/system/enhanced", s.getSystemEnhanced)
 
 	e.POST(api+"/servers", s.createServer)
 	get(api+"/servers", s.listServers)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -32,4 +33,30 @@ func (s *Server) getReady(c echo.Context) error {
 		return s.json(c, http.StatusServiceUnavailable, wire.Probe{Status: "not_ready"})
 	}
 	return s.json(c, http.StatusOK, wire.Probe{Status: "ready"})
+}
+
+// getSystemInfo answers with counts; that time has passed makes no other version of them.
+func (s *Server) getSystemInfo(c echo.Context) error {
+	if err := params(c).err; err != nil {
+		return err
+	}
+	i, err := s.cfg.System.Info(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	info := wire.SystemInfoOf(i)
+	timeless := info
+	timeless.Timestamp = time.Time{}
+	return s.resourceAs(c, info, timeless)
+}
+
+func (s *Server) getSystemEnhanced(c echo.Context) error {
+	if err := params(c).err; err != nil {
+		return err
+	}
+	o, err := s.cfg.System.Overview(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return s.json(c, http.StatusOK, wire.SystemOverviewOf(o)) // measured now, and never twice the same
 }

@@ -202,7 +202,7 @@ func wrongTexts(s *openapi.Object) []string {
 		return []string{"colour", "queued,,failed", "", ","}
 	}
 	wrong := []string{"%00", "%ff"}
-	if s.Has("pattern") {
+	if s.Has("pattern") || s.Has("format") {
 		wrong = append(wrong, "x")
 	}
 	return append(wrong, url.QueryEscape(strings.Repeat("x", 5000)))

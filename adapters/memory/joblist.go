@@ -10,7 +10,7 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// rank is where a job stands in a list. A number or a text is its sort field; the id tells equals apart.
+// rank is where a job stands in a list: its sort field is a number or a text, or a text and then a number; the id tells equals apart.
 type rank struct {
 	Sort   ports.SortField
 	Asc    bool
@@ -20,10 +20,10 @@ type rank struct {
 }
 
 // List implements ports.JobRepository.
-func (r *Jobs) List(ctx context.Context, q ports.JobQuery) ([]*domain.Job, int64, string, error) {
+func (r *Jobs) List(ctx context.Context, q ports.JobQuery) (ports.JobRows, error) {
 	end, err := r.s.begin(ctx)
 	if err != nil {
-		return nil, 0, "", err
+		return ports.JobRows{}, err
 	}
 	defer end()
 	if q.Sort == "" {
@@ -36,7 +36,7 @@ func (r *Jobs) List(ctx context.Context, q ports.JobQuery) ([]*domain.Job, int64
 	if q.Cursor != "" {
 		last, err := decodeCursor[rank](q.Cursor)
 		if err != nil || last.Sort != q.Sort || last.Asc != q.Asc {
-			return nil, 0, "", errCursor
+			return ports.JobRows{}, errCursor
 		}
 		passed := func(j *domain.Job) bool { return compareRanks(rankOf(j, q), last) > 0 }
 		if from = slices.IndexFunc(matching, passed); from < 0 {
@@ -49,14 +49,20 @@ func (r *Jobs) List(ctx context.Context, q ports.JobQuery) ([]*domain.Job, int64
 	if to < len(matching) && to > from {
 		next = encodeCursor(rankOf(matching[to-1], q))
 	}
-	return matching[from:to], int64(len(matching)), next, nil
+	return ports.JobRows{Jobs: matching[from:to], Total: int64(len(matching)), Next: next}, nil
 }
 
 func (s *Store) wanted(j *domain.Job, q ports.JobQuery) bool {
 	if len(q.Statuses) > 0 && !slices.Contains(q.Statuses, j.Status) {
 		return false
 	}
+	if len(q.Reasons) > 0 && !slices.Contains(q.Reasons, j.Reason) {
+		return false
+	}
 	if q.ServerID != "" && q.ServerID != j.ServerID || q.BatchID != "" && q.BatchID != j.BatchID {
+		return false
+	}
+	if j.CreatedAt.Before(q.CreatedAfter) || !q.CreatedBefore.IsZero() && !j.CreatedAt.Before(q.CreatedBefore) {
 		return false
 	}
 	return contains(q.Search, j.Command.Text(), j.Command.Script, s.servers[j.ServerID].server.Name)
@@ -78,7 +84,7 @@ func rankOf(j *domain.Job, q ports.JobQuery) rank {
 	case ports.SortFinished:
 		p.Number = j.FinishedAt.UnixMicro()
 	case ports.SortStatus:
-		p.Text = string(j.Status)
+		p.Text, p.Number = string(j.Status), j.CreatedAt.UnixMicro()
 	case ports.SortCommand:
 		p.Text = j.Command.Text()
 	case ports.SortPriority:
@@ -91,7 +97,7 @@ func rankOf(j *domain.Job, q ports.JobQuery) rank {
 
 // compareRanks orders two places of one list.
 func compareRanks(a, b rank) int {
-	c := cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Text, b.Text), cmp.Compare(a.ID, b.ID))
+	c := cmp.Or(cmp.Compare(a.Text, b.Text), cmp.Compare(a.Number, b.Number), cmp.Compare(a.ID, b.ID))
 	if a.Asc {
 		return c
 	}

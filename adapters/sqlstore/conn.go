@@ -24,6 +24,19 @@ func (c *conn) exec(query string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
+// insertAfter runs an insert after another that it needs: in one statement where the database can, which saves the way there and back.
+func (c *conn) insertAfter(first string, firstArgs []any, then string, args ...any) error {
+	if c.d == &postgres {
+		_, err := c.exec("WITH needed AS ("+first+") "+then, append(firstArgs, args...)...)
+		return err
+	}
+	if _, err := c.exec(first, firstArgs...); err != nil {
+		return err
+	}
+	_, err := c.exec(then, args...)
+	return err
+}
+
 // get reads one row; it fails with sql.ErrNoRows where there is none.
 func (c *conn) get(row any, query string, args ...any) error {
 	return sqlx.GetContext(c.ctx, c.on, row, c.d.statement(query), args...)

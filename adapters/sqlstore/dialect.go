@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"encoding/json"
 	"strings"
 	"time"
@@ -16,7 +17,11 @@ type dialect struct {
 	words  *strings.Replacer
 	moment func(t time.Time) any
 	list   func(values []string) any
+	longs  func(values []int64) any
+	holds  func(column, part string) (term string, arg any) // the column holds part, both folded
 	fault  func(err error) fault
+
+	snapshot *sql.TxOptions // of a transaction that reads
 }
 
 // The placeholders of statements. PostgreSQL locks rows; SQLite lets one transaction write at a time and needs none of it.
@@ -35,6 +40,8 @@ type dialect struct {
 //	{of in flight} read through the index of jobs in flight; SQLite would take that of all jobs a server ever had
 //	{of batch}, {of batch in flight}, {waiting for batch}, {waiting for server} alike, through their own indexes
 //	{position}    the function that finds a text in a text, 0 for not at all
+//	{by order}    before a column: read in the order of the list and look at this on the way. PostgreSQL knows from its statistics
+//	{connected}   whether a server's last check got through
 //	{elements}    the function that makes rows with a column value of a JSON list
 var (
 	postgres = dialect{
@@ -47,11 +54,18 @@ var (
 			"{lock server}", "FOR NO KEY UPDATE OF s", "{share server}", "FOR SHARE OF s",
 			"{lock batch}", "FOR NO KEY UPDATE OF b",
 			"{of in flight}", "", "{of batch}", "", "{of batch in flight}", "", "{waiting for batch}", "", "{waiting for server}", "",
+			"{by order}", "", "{connected}", "(last_check ->> 'connected')::boolean",
 			"{position}", "strpos", "{elements}", "json_array_elements_text",
 		),
 		moment: func(t time.Time) any { return t },
 		list:   func(values []string) any { return pq.Array(values) },
-		fault:  postgresFault,
+		longs:  func(values []int64) any { return pq.Array(values) },
+		holds: func(column, part string) (string, any) {
+			return column + " LIKE ?", "%" + likeSpecial.Replace(part) + "%" // what pg_trgm's index serves
+		},
+		fault: postgresFault,
+
+		snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	}
 	sqlite = dialect{
 		kind: "sqlite",
@@ -63,9 +77,12 @@ var (
 			"{of in flight}", "INDEXED BY jobs_in_flight", "{of batch}", "INDEXED BY jobs_of_batch",
 			"{of batch in flight}", "INDEXED BY jobs_in_flight_of_batch", "{waiting for batch}", "INDEXED BY jobs_waiting_for_batch",
 			"{waiting for server}", "INDEXED BY jobs_waiting_for_server", "{position}", "instr", "{elements}", "json_each",
+			"{by order}", "+", "{connected}", "last_check ->> 'connected'",
 		),
 		moment: func(t time.Time) any { return t.UnixMicro() },
-		list:   sqliteList,
+		list:   sqliteList[string],
+		longs:  sqliteList[int64],
+		holds:  func(column, part string) (string, any) { return "instr(" + column + ", ?) > 0", part },
 		fault:  sqliteFault,
 	}
 )
@@ -73,10 +90,12 @@ var (
 // sqliteNow counts microseconds as the columns do; SQLite's clock has milliseconds.
 const sqliteNow = "CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000"
 
-func sqliteList(values []string) any {
+var likeSpecial = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
+
+func sqliteList[T string | int64](values []T) any {
 	text, err := json.Marshal(values)
 	if err != nil {
-		panic("sqlstore: a list of texts is always JSON: " + err.Error())
+		panic("sqlstore: a list of texts or numbers is always JSON: " + err.Error())
 	}
 	return string(text)
 }

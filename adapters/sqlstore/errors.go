@@ -40,6 +40,9 @@ func postgresFault(err error) fault {
 			}
 			return faultTaken
 		case pqerror.ForeignKeyViolation:
+			if e.Constraint == "jobs_text_fkey" {
+				return faultRace // the last job of a text was deleted while another with this text came
+			}
 			return faultReference
 		case pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected:
 			return faultRace

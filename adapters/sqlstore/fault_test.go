@@ -34,7 +34,7 @@ func everyCall(s *sqlstore.Store, j *domain.Job) map[string]func(ctx context.Con
 		"Jobs.Get":  func(ctx context.Context) error { _, err := s.Jobs().Get(ctx, j.ID); return err },
 		"Jobs.Save": func(ctx context.Context) error { return s.Jobs().Save(ctx, j) },
 		"Jobs.List": func(ctx context.Context) error {
-			_, _, _, err := s.Jobs().List(ctx, ports.JobQuery{Limit: 10, Search: "x"})
+			_, err := s.Jobs().List(ctx, ports.JobQuery{Limit: 10, Search: "x"})
 			return err
 		},
 		"Jobs.Attempts": func(ctx context.Context) error { _, err := s.Jobs().Attempts(ctx, j.ID); return err },

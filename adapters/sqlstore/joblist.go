@@ -4,154 +4,244 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
 )
 
-// sorting is a field that jobs are sorted by: its expression, and how it stands in a cursor.
-type sorting struct {
-	expr  string
-	place func(c *cursor, j *domain.Job)
-	value func(d *dialect, c cursor) any
+// How much work a list may be. Its cost must not grow with the jobs there ever were.
+const (
+	countMost  = 10_000 // where jobs must be counted one by one, counting stops here
+	gatherMost = 5_000  // so few jobs are looked at and sorted; of more, the list's order is gone through
+	skipFrom   = 500    // jobs before a page that are worth finding out where to skip to
+)
+
+// queryOf tells queries apart whose cursors must not be mixed up.
+func queryOf(q ports.JobQuery) string {
+	return fingerprint([]any{
+		slices.Sorted(slices.Values(q.Statuses)), slices.Sorted(slices.Values(q.Reasons)), q.ServerID, q.BatchID,
+		q.CreatedAfter.UnixMicro(), q.CreatedBefore.UnixMicro(), q.Search, q.Sort, q.Asc,
+	})
 }
 
-func byTime(expr string, of func(j *domain.Job) time.Time) sorting {
-	return sorting{
-		expr:  expr,
-		place: func(c *cursor, j *domain.Job) { c.Number = of(j).UnixMicro() },
-		value: func(d *dialect, c cursor) any { return d.instant(time.UnixMicro(c.Number)) },
+// List implements ports.JobRepository.
+func (r *jobs) List(ctx context.Context, q ports.JobQuery) (found ports.JobRows, err error) {
+	l, err := newListing(q)
+	if err != nil {
+		return found, cmp.Or(done(ctx), err)
 	}
-}
-
-func byText(expr string, of func(j *domain.Job) string) sorting {
-	return sorting{
-		expr:  expr,
-		place: func(c *cursor, j *domain.Job) { c.Text = of(j) },
-		value: func(_ *dialect, c cursor) any { return c.Text },
+	var fresh int64
+	err = r.s.snapshot(ctx, func(c *conn) error {
+		attempt := l
+		attempt.conn = c
+		found, err = attempt.page()
+		fresh = attempt.fresh
+		return err
+	})
+	if err != nil {
+		return ports.JobRows{}, err
 	}
+	if fresh > manyFresh {
+		r.s.addUp(ctx)
+	}
+	return found, nil
 }
 
-func sortingOf(f ports.SortField) sorting {
-	switch f {
-	case ports.SortUpdated:
-		return byTime("j.updated_at", func(j *domain.Job) time.Time { return j.UpdatedAt })
-	case ports.SortStarted:
-		return byTime("COALESCE(j.started_at, {zero})", func(j *domain.Job) time.Time { return j.StartedAt })
-	case ports.SortFinished:
-		return byTime("COALESCE(j.finished_at, {zero})", func(j *domain.Job) time.Time { return j.FinishedAt })
-	case ports.SortStatus:
-		return byText("j.status", func(j *domain.Job) string { return string(j.Status) })
-	case ports.SortCommand:
-		return byText("j.title", func(j *domain.Job) string { return title(j.Command) })
-	case ports.SortPriority:
-		return sorting{
-			expr:  "j.priority",
-			place: func(c *cursor, j *domain.Job) { c.Number = int64(j.Priority) },
-			value: func(_ *dialect, c cursor) any { return c.Number },
+// listing is one reading of a page: what is asked, and what is found out on the way.
+type listing struct {
+	*conn
+	q      ports.JobQuery
+	by     sorting
+	query  string
+	after  *cursor
+	offset int
+
+	kinds  []kind // of the jobs that status, reason and server leave
+	known  int64  // how many they are
+	fresh  int64
+	search *searched // nil without a search
+	total  int64
+	capped bool
+}
+
+func newListing(q ports.JobQuery) (listing, error) {
+	q.Sort = cmp.Or(q.Sort, ports.SortCreated)
+	l := listing{q: q, by: sortingOf(q.Sort), query: queryOf(q), offset: max(q.Page-1, 0) * q.Limit}
+	if q.Cursor == "" {
+		return l, nil
+	}
+	after, err := decodeCursor(q.Cursor, l.query)
+	l.after, l.offset = &after, 0
+	return l, err
+}
+
+func (l *listing) page() (found ports.JobRows, err error) {
+	if l.kinds, l.fresh, err = kinds(l.conn, l.q.ServerID); err != nil {
+		return found, err
+	}
+	l.kinds = slices.DeleteFunc(l.kinds, func(k kind) bool { return !k.wanted(l.q) })
+	for _, k := range l.kinds {
+		l.known += k.Jobs
+	}
+	if l.known == 0 {
+		return found, nil
+	}
+	if l.q.Search != "" {
+		if l.search, err = lookFor(l.conn, l.q.Search); err != nil {
+			return found, err
+		}
+	}
+	if err := l.count(); err != nil {
+		return found, err
+	}
+	if !l.capped && int64(l.offset) >= l.total {
+		return ports.JobRows{Total: l.total}, nil
+	}
+	ids, err := l.ids()
+	if err != nil {
+		return found, err
+	}
+	if l.capped { // what this page shows is there too
+		l.total = max(l.total, int64(l.offset)+int64(len(ids)))
+	}
+	found = ports.JobRows{Total: l.total, Capped: l.capped}
+	if found.Jobs, err = jobsOf(l.conn, ids[:min(len(ids), l.q.Limit)]); err != nil {
+		return found, err
+	}
+	if len(ids) > l.q.Limit && len(found.Jobs) > 0 {
+		last := found.Jobs[len(found.Jobs)-1]
+		place := cursor{Query: l.query, ID: string(last.ID)}
+		l.by.place(&place, last)
+		found.Next = place.encode()
+	}
+	return found, nil
+}
+
+// jobsOf returns the jobs in the order of their ids.
+func jobsOf(c *conn, wanted []string) ([]*domain.Job, error) {
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	var rows []jobRow
+	if err := c.all(&rows, "SELECT "+jobColumns+" FROM jobs WHERE id {in}", c.d.list(wanted)); err != nil {
+		return nil, err
+	}
+	byID := make(map[string]*domain.Job, len(rows))
+	for i := range rows {
+		byID[rows[i].ID] = rows[i].job()
+	}
+	list := make([]*domain.Job, 0, len(wanted))
+	for _, id := range wanted {
+		list = append(list, byID[id]) // each is there: both statements see one moment
+	}
+	return list, nil
+}
+
+// ids returns the ids of the page, and one more where there is another page.
+func (l *listing) ids() (ids []string, err error) {
+	var statement string
+	var args []any
+	switch {
+	case !l.capped && l.total <= gatherMost && (l.search != nil || !l.by.ranges && l.filtered()):
+		statement, args = l.gather()
+	case l.by.ranges:
+		if statement, args, err = l.merge(); err != nil {
+			return nil, err
 		}
 	default:
-		return byTime("j.created_at", func(j *domain.Job) time.Time { return j.CreatedAt })
+		statement, args = l.walk()
 	}
-}
-
-// filter is a condition with its arguments, as it grows.
-type filter struct {
-	terms []string
-	args  []any
-}
-
-func (f *filter) and(term string, args ...any) {
-	f.terms = append(f.terms, term)
-	f.args = append(f.args, args...)
-}
-
-func (f *filter) where() string {
-	if len(f.terms) == 0 {
-		return ""
+	if statement == "" {
+		return nil, nil
 	}
-	return " WHERE " + strings.Join(f.terms, " AND ")
+	return ids, l.all(&ids, statement, args...)
 }
 
-func jobFilter(d *dialect, q ports.JobQuery) *filter {
+// filtered reports whether the list is not simply of all jobs.
+func (l *listing) filtered() bool {
+	q := l.q
+	return len(q.Statuses) > 0 || len(q.Reasons) > 0 || q.ServerID != "" || q.BatchID != "" || l.search != nil || l.timed()
+}
+
+// timed reports whether only jobs of a certain time are wanted.
+func (l *listing) timed() bool { return !l.q.CreatedAfter.IsZero() || !l.q.CreatedBefore.IsZero() }
+
+// span is the condition on the time of creation.
+func (l *listing) span() *filter {
 	f := &filter{}
-	switch len(q.Statuses) {
-	case 0:
-	case 1:
-		f.and("j.status = ?", string(q.Statuses[0])) // unlike a list, one value leaves the rows in the index's order
-	default:
-		f.and("j.status {in}", ids(d, q.Statuses))
+	if !l.q.CreatedAfter.IsZero() {
+		f.and("j.created_at >= ?", l.d.instant(l.q.CreatedAfter))
 	}
-	if q.ServerID != "" {
-		f.and("j.server_id = ?", text(string(q.ServerID)))
-	}
-	if q.BatchID != "" {
-		f.and("j.batch_id = ? AND j.batch_id <> ''", text(string(q.BatchID)))
-	}
-	if q.Search != "" {
-		part := folded(text(q.Search))
-		f.and(`({position}(j.search, ?) > 0 OR j.server_id IN (SELECT id FROM servers WHERE {position}(name_folded, ?) > 0))`, part, part)
+	if !l.q.CreatedBefore.IsZero() {
+		f.and("j.created_at < ?", l.d.instant(l.q.CreatedBefore))
 	}
 	return f
 }
 
-// queryOf tells queries apart whose cursors must not be mixed up.
-func queryOf(q ports.JobQuery) string {
-	return fingerprint([]any{slices.Sorted(slices.Values(q.Statuses)), q.ServerID, q.BatchID, q.Search, q.Sort, q.Asc})
+// kindFilter is the condition on status and reason. how stands before the columns.
+func (l *listing) kindFilter(how string) *filter {
+	f := &filter{}
+	oneOf(f, l.d, how+"j.status", l.q.Statuses)
+	oneOf(f, l.d, how+"j.reason", l.q.Reasons)
+	return f
 }
 
-// List implements ports.JobRepository.
-func (r *jobs) List(ctx context.Context, q ports.JobQuery) (list []*domain.Job, total int64, next string, err error) {
-	q.Sort = cmp.Or(q.Sort, ports.SortCreated)
-	sorting := sortingOf(q.Sort)
-	query := queryOf(q)
-	f := jobFilter(r.s.d, q)
-	count, countArgs := "SELECT COUNT(*) FROM jobs j"+f.where(), f.args
-	page, pageArgs, err := jobPage(r.s.d, q, f, sorting, query)
-	if err != nil {
-		return nil, 0, "", cmp.Or(done(ctx), err)
+// conditions are all that a job must meet. how stands before the columns of indexes that might be read in their place.
+func (l *listing) conditions(how string) *filter {
+	f := &filter{}
+	if l.q.ServerID != "" {
+		f.and(how+"j.server_id = ?", text(string(l.q.ServerID)))
 	}
-	var rows []jobRow
-	err = r.s.read(ctx, func(c *conn) error {
-		rows = nil
-		if err := c.get(&total, count, countArgs...); err != nil {
-			return err
-		}
-		return c.all(&rows, page, pageArgs...)
-	})
-	if err != nil {
-		return nil, 0, "", err
+	if l.q.BatchID != "" {
+		f.and(how+"j.batch_id = ? AND j.batch_id <> ''", text(string(l.q.BatchID)))
 	}
-	for i := range rows[:min(len(rows), q.Limit)] {
-		list = append(list, rows[i].job())
+	f = f.with(l.kindFilter(how))
+	if l.search != nil {
+		f = f.with(l.search.condition(how))
 	}
-	if len(rows) > q.Limit && len(list) > 0 {
-		last := cursor{Query: query, ID: rows[q.Limit-1].ID}
-		sorting.place(&last, list[len(list)-1])
-		next = last.encode()
-	}
-	return list, total, next, nil
+	return f.with(l.span())
 }
 
-// jobPage returns the statement for a page, with one row more than wanted, which tells that there is another page.
-func jobPage(d *dialect, q ports.JobQuery, f *filter, by sorting, query string) (string, []any, error) {
-	compare, order := "<", "DESC"
-	if q.Asc {
-		compare, order = ">", "ASC"
+// gather reads all jobs that match, which are few, and sorts them.
+func (l *listing) gather() (string, []any) {
+	f := l.conditions("")
+	keys := []string{"k1", "k2"}[:len(l.by.exprs)]
+	var columns strings.Builder
+	for i, expr := range l.by.exprs {
+		columns.WriteString(", " + expr + " AS " + keys[i])
 	}
-	f = &filter{terms: slices.Clone(f.terms), args: slices.Clone(f.args)}
-	offset := max(q.Page-1, 0) * q.Limit
-	if q.Cursor != "" {
-		last, err := decodeCursor(q.Cursor, query)
-		if err != nil {
-			return "", nil, err
-		}
-		offset = 0
-		f.and("("+by.expr+", j.id) "+compare+" (?, ?)", by.value(d, last), last.ID)
+	keys = append(slices.Clone(keys), "id")
+	past := l.past(keys)
+	end, endArgs := l.limits()
+	return "WITH found AS MATERIALIZED (SELECT j.id" + columns.String() + " FROM jobs j" + f.where() + ") SELECT id FROM found" +
+		past.where() + order(keys, l.q.Asc) + end, slices.Concat(f.args, past.args, endArgs)
+}
+
+// walk goes through all jobs in the list's order, past those that do not match.
+func (l *listing) walk() (string, []any) {
+	keys := append(slices.Clone(l.by.exprs), "j.id")
+	f := l.conditions("{by order}").with(l.past(keys))
+	end, endArgs := l.limits()
+	return "SELECT j.id FROM jobs j" + f.where() + order(keys, l.q.Asc) + end, append(f.args, endArgs...)
+}
+
+// past is the condition of what comes after the cursor.
+func (l *listing) past(keys []string) *filter {
+	f := &filter{}
+	if l.after != nil {
+		f.and(beyond(keys, l.q.Asc), append(l.by.value(l.d, *l.after), l.after.ID)...)
 	}
-	statement := "SELECT " + jobColumns + " FROM jobs j" + f.where() +
-		" ORDER BY " + by.expr + " " + order + ", j.id " + order + " LIMIT ? OFFSET ?"
-	return statement, append(f.args, q.Limit+1, offset), nil
+	return f
+}
+
+// limits is how much of the list is wanted. The usual number stands in the statement itself, so that PostgreSQL plans for it
+// and not for a tenth of all jobs.
+func (l *listing) limits() (string, []any) {
+	n := l.q.Limit + 1
+	if l.offset == 0 {
+		return " LIMIT " + strconv.Itoa(n), nil
+	}
+	return " LIMIT ? OFFSET ?", []any{n, l.offset}
 }

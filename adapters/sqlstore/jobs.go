@@ -101,20 +101,25 @@ func (s *Store) sweepKeys(ctx context.Context) {
 	})
 }
 
-const insertJobSQL = `INSERT INTO jobs (` + jobColumns + `, title, search) VALUES (?, ?, ?, ?, ?, ?,
+// keepTextSQL stores a text once, for all jobs that run it.
+const keepTextSQL = "INSERT INTO job_texts (id, search) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+
+const insertJobSQL = `INSERT INTO jobs (` + jobColumns + `, title, text_id) VALUES (?, ?, ?, ?, ?, ?,
 	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func insertJob(c *conn, j *domain.Job) error {
 	code, signal := exitColumns(j.Exit)
-	_, err := c.exec(insertJobSQL,
+	search := foldedCommand(j.Command)
+	id := textID(search)
+	err := c.insertAfter(keepTextSQL, []any{id, search}, insertJobSQL,
 		string(j.ID), string(j.ServerID), string(j.BatchID), int(j.Priority), int64(j.Timeout), string(j.Retry.Mode), j.Retry.MaxAttempts,
 		string(j.Status), string(j.Phase), string(j.Reason), text(j.Message), j.Attempt, j.Failures, j.Epoch, string(j.Worker),
 		processColumn(j.Process), code, signal, receiptColumn(j.Receipt), j.CancelRequested,
 		c.d.at(j.CreatedAt), c.d.at(j.UpdatedAt), c.d.at(j.StartedAt), c.d.at(j.FinishedAt), c.d.at(j.DeadlineAt), c.d.at(j.NextActionAt),
 		j.Output.Stdout, j.Output.Stderr, int64(j.LastSeq), j.Revision,
 		string(j.OriginID), string(j.Command.Kind), j.Command.Line, j.Command.Args, argvColumn(j.Command.Argv),
-		j.Command.Script, j.Command.Shell, title(j.Command), foldedCommand(j.Command))
+		j.Command.Script, j.Command.Shell, title(j.Command), id)
 	if err == nil {
 		return keepAttempt(c, j)
 	}

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
@@ -176,20 +178,41 @@ func (r *servers) Delete(ctx context.Context, id domain.ServerID, force bool) (d
 		if err := mayDelete(c, id, force); err != nil {
 			return err
 		}
-		for {
-			n, err := c.exec("DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE server_id = ? LIMIT ?)", string(id), deletePage)
-			if err != nil {
-				return err
-			}
-			if deleted += n; n < deletePage {
-				break
-			}
+		if deleted, err = deleteJobs(c, id); err != nil {
+			return err
 		}
 		_, err = c.exec("DELETE FROM servers WHERE id = ?", string(id))
 		return err
 	})
 	if err != nil {
 		return 0, err
+	}
+	return deleted, nil
+}
+
+// deleteJobs deletes the jobs of a server, and the texts that no other job runs.
+func deleteJobs(c *conn, id domain.ServerID) (deleted int64, err error) {
+	texts := map[int64]bool{}
+	for {
+		var gone []int64
+		err := c.all(&gone, "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE server_id = ? LIMIT ?) RETURNING text_id",
+			string(id), deletePage)
+		if err != nil {
+			return 0, err
+		}
+		for _, t := range gone {
+			texts[t] = true
+		}
+		if deleted += int64(len(gone)); len(gone) < deletePage {
+			break
+		}
+	}
+	for page := range slices.Chunk(slices.Sorted(maps.Keys(texts)), deletePage) {
+		_, err := c.exec(`DELETE FROM job_texts WHERE id {in} AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.text_id = job_texts.id)`,
+			c.d.longs(page))
+		if err != nil {
+			return 0, err
+		}
 	}
 	return deleted, nil
 }

@@ -46,18 +46,18 @@ func (s *Store) openSQLite(ctx context.Context, given string) error {
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"},
 		"_stmt_cache_size": {strconv.Itoa(preparedPerConn)}, "_cache_size": {"-16384"},
 	}
-	with := func(key, value string) string {
-		values := url.Values{key: {value}}
+	with := func(lock, busy string) string {
+		values := url.Values{"_busy_timeout": {busy}}
 		for k, v := range common {
 			values[k] = v
 		}
-		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + values.Encode() + "&_txlock=immediate"
+		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + values.Encode() + "&_txlock=" + lock
 	}
-	if s.writes, err = sqlx.Open("sqlite3", with("_busy_timeout", strconv.Itoa(beginBusy))); err != nil {
+	if s.writes, err = sqlx.Open("sqlite3", with("immediate", strconv.Itoa(beginBusy))); err != nil {
 		return domain.Internal("opening SQLite", err)
 	}
 	s.writes.SetMaxOpenConns(1)
-	if s.reads, err = sqlx.Open("sqlite3", with("_busy_timeout", strconv.FormatInt(maxBusy.Milliseconds(), 10))); err != nil {
+	if s.reads, err = sqlx.Open("sqlite3", with("deferred", strconv.FormatInt(maxBusy.Milliseconds(), 10))); err != nil {
 		return domain.Internal("opening SQLite", err)
 	}
 	readers := max(4, runtime.GOMAXPROCS(0))

@@ -30,6 +30,7 @@ type Store struct {
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
 	swept   atomic.Int64 // when old idempotency keys were last swept, in Unix seconds
+	tally   tally
 }
 
 // Open opens the database that url names: postgres:// or postgresql:// is PostgreSQL, a path or sqlite:path a SQLite file,
@@ -115,12 +116,41 @@ func (s *Store) read(ctx context.Context, fn func(c *conn) error) error {
 	return s.translate(ctx, err)
 }
 
+// snapshot runs statements that change nothing and all see the database as it was at one moment.
+func (s *Store) snapshot(ctx context.Context, fn func(c *conn) error) error {
+	if err := done(ctx); err != nil {
+		return err
+	}
+	run := func() error {
+		tx, err := s.reads.BeginTxx(ctx, s.d.snapshot)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // there is nothing to keep
+		return fn(&conn{d: s.d, ctx: ctx, on: tx})
+	}
+	err := run()
+	if s.severed(err) {
+		err = run()
+	}
+	return s.translate(ctx, err)
+}
+
 // maxRaces is how often a transaction that lost a race inside PostgreSQL is repeated.
 const maxRaces = 5
 
 // write runs fn in a transaction that commits when fn returns nil. fn may run more than once: it must not change
 // anything but the database and what it alone sees, and leave the rest for after write.
 func (s *Store) write(ctx context.Context, fn func(c *conn) error) error {
+	err := s.commit(ctx, fn)
+	if err == nil && s.tally.due(1) {
+		s.addUp(ctx)
+	}
+	return err
+}
+
+// commit is write without what is done in passing.
+func (s *Store) commit(ctx context.Context, fn func(c *conn) error) error {
 	if err := done(ctx); err != nil {
 		return err
 	}

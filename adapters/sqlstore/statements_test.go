@@ -1,12 +1,14 @@
 package sqlstore
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/stretchr/testify/require"
 
 	"github.com/heysubinoy/remora/domain"
@@ -23,49 +25,55 @@ type Statement struct {
 func Statements(s *Store, server domain.ServerID, j *domain.Job) map[string]Statement {
 	now := s.d.instant(time.Now())
 	all := map[string]Statement{
-		"Get":                   {"SELECT " + jobColumns + " FROM jobs WHERE id = ?", []any{string(j.ID)}},
-		"Take, candidates":      {"SELECT id, server_id FROM jobs WHERE phase = 'pending' ORDER BY priority DESC, created_at, id LIMIT ?", []any{100}},
-		"Take, detached":        {"SELECT id, server_id FROM jobs WHERE phase = 'detached' AND next_action_at <= ? ORDER BY next_action_at LIMIT ?", []any{now, 100}},
-		"Take, load":            {"SELECT " + stateColumns + " FROM jobs WHERE id {in} AND phase = 'pending' ORDER BY id", []any{s.d.list([]string{string(j.ID)})}},
-		"Take, rooms":           {roomsSQL, []any{s.d.list([]string{string(server)})}},
-		"fill":                  {"SELECT " + stateColumns + fillSQL, []any{string(server), string(server), string(server)}},
-		"Wake":                  {"SELECT id, server_id FROM jobs WHERE " + wakeWhere + " ORDER BY next_action_at LIMIT ?", []any{now, 100}},
-		"DetachSilent":          {"SELECT id, server_id FROM jobs WHERE " + silentWhere + " ORDER BY next_action_at LIMIT ?", []any{100}},
-		"Expire":                {"SELECT id, server_id FROM jobs WHERE " + expireWhere + " ORDER BY deadline_at LIMIT ?", []any{now, now, 100}},
-		"Adopt":                 {"SELECT id, server_id FROM jobs WHERE " + adoptWhere, []any{now}},
-		"Renew":                 {cancelsSQL, []any{string(j.Worker)}},
-		"Chunks":                {chunksSQL, chunksArgs(j.ID, 3000, 100)},
-		"ReadAt":                {readAtSQL, []any{string(j.ID), 1, 1, 20_100, string(j.ID), 1, 1, 20_000}},
-		"List":                  listStatement(s, ports.JobQuery{Limit: 50}),
-		"List, ascending":       listStatement(s, ports.JobQuery{Limit: 50, Asc: true}),
-		"List of a server":      listStatement(s, ports.JobQuery{Limit: 50, ServerID: server}),
-		"List of a status":      listStatement(s, ports.JobQuery{Limit: 50, Statuses: []domain.Status{domain.StatusFailed}}),
-		"List, the next page":   listStatement(s, ports.JobQuery{Limit: 50, Cursor: pageCursor(ports.JobQuery{}, j)}),
-		"List, of what is live": listStatement(s, ports.JobQuery{Limit: 50, Statuses: []domain.Status{domain.StatusQueued, domain.StatusRunning}}),
+		"Get":              {"SELECT " + jobColumns + " FROM jobs WHERE id = ?", []any{string(j.ID)}},
+		"Take, candidates": {"SELECT id, server_id FROM jobs WHERE phase = 'pending' ORDER BY priority DESC, created_at, id LIMIT ?", []any{100}},
+		"Take, detached":   {"SELECT id, server_id FROM jobs WHERE phase = 'detached' AND next_action_at <= ? ORDER BY next_action_at LIMIT ?", []any{now, 100}},
+		"Take, load":       {"SELECT " + stateColumns + " FROM jobs WHERE id {in} AND phase = 'pending' ORDER BY id", []any{s.d.list([]string{string(j.ID)})}},
+		"Take, rooms":      {roomsSQL, []any{s.d.list([]string{string(server)})}},
+		"fill":             {"SELECT " + stateColumns + fillSQL, []any{string(server), string(server), string(server)}},
+		"Wake":             {"SELECT id, server_id FROM jobs WHERE " + wakeWhere + " ORDER BY next_action_at LIMIT ?", []any{now, 100}},
+		"DetachSilent":     {"SELECT id, server_id FROM jobs WHERE " + silentWhere + " ORDER BY next_action_at LIMIT ?", []any{100}},
+		"Expire":           {"SELECT id, server_id FROM jobs WHERE " + expireWhere + " ORDER BY deadline_at LIMIT ?", []any{now, now, 100}},
+		"Adopt":            {"SELECT id, server_id FROM jobs WHERE " + adoptWhere, []any{now}},
+		"Renew":            {cancelsSQL, []any{string(j.Worker)}},
+		"Chunks":           {chunksSQL, chunksArgs(j.ID, 3000, 100)},
+		"ReadAt":           {readAtSQL, []any{string(j.ID), 1, 1, 20_100, string(j.ID), 1, 1, 20_000}},
 	}
 	return all
 }
 
-func pageCursor(q ports.JobQuery, j *domain.Job) string {
-	q.Sort = ports.SortCreated
-	c := cursor{Query: queryOf(q), ID: string(j.ID)}
-	sortingOf(q.Sort).place(&c, j)
-	return c.encode()
+// ListStatements returns what a list asks the database, in order, and how many jobs it gave.
+func ListStatements(t testing.TB, s *Store, q ports.JobQuery) ([]Statement, ports.JobRows) {
+	t.Helper()
+	r := recorder{ExtContext: s.reads}
+	l, err := newListing(q)
+	require.NoError(t, err)
+	l.conn = &conn{d: s.d, ctx: t.Context(), on: &r}
+	rows, err := l.page()
+	require.NoError(t, err)
+	return r.all, rows
 }
 
-func listStatement(s *Store, q ports.JobQuery) Statement {
-	q.Sort = ports.SortCreated
-	statement, args, err := jobPage(s.d, q, jobFilter(s.d, q), sortingOf(q.Sort), queryOf(q))
-	if err != nil {
-		panic(err)
-	}
-	return Statement{statement, args}
+// recorder keeps the statements that are run through it.
+type recorder struct {
+	sqlx.ExtContext
+	all []Statement
+}
+
+func (r *recorder) QueryxContext(ctx context.Context, query string, args ...any) (*sqlx.Rows, error) {
+	r.all = append(r.all, Statement{query, args})
+	return r.ExtContext.QueryxContext(ctx, query, args...)
+}
+
+func (r *recorder) QueryRowxContext(ctx context.Context, query string, args ...any) *sqlx.Row {
+	r.all = append(r.all, Statement{query, args})
+	return r.ExtContext.QueryRowxContext(ctx, query, args...)
 }
 
 // MultiplyJob copies a stored job n times, under ids of its own making, over a month.
 func (s *Store) MultiplyJob(t testing.TB, id domain.JobID, n int) {
 	t.Helper()
-	columns := strings.Split(regexp.MustCompile(`\s+`).ReplaceAllString(jobColumns, "")+",title,search", ",")
+	columns := strings.Split(regexp.MustCompile(`\s+`).ReplaceAllString(jobColumns, "")+",title,text_id", ",")
 	values := slices.Clone(columns)
 	later := map[string]string{"postgres": "+ n.n * interval '2 minutes'", "sqlite": "+ n.n * 120000000"}[s.d.kind]
 	for i, c := range columns {

@@ -223,7 +223,7 @@ func takeUnderLoad(t *testing.T, s Storage) {
 		require.Equal(t, 1, n, "job %s was handed out more than once", id)
 		require.Equal(t, domain.StatusCompleted, getJob(t, s, id).Status)
 	}
-	_, total, _, err := s.Jobs.List(t.Context(), ports.JobQuery{Limit: 1, Statuses: []domain.Status{domain.StatusCompleted}})
+	_, total, _, err := list(t, s, ports.JobQuery{Limit: 1, Statuses: []domain.Status{domain.StatusCompleted}})
 	require.NoError(t, err)
 	require.Equal(t, int64(len(jobs)), total)
 }

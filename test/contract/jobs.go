@@ -96,7 +96,7 @@ func jobAddNothing(t *testing.T, s Storage) {
 	earlier, err := s.Jobs.Add(t.Context(), ports.Idempotency{})
 	require.NoError(t, err)
 	require.Nil(t, earlier)
-	_, total, _, err := s.Jobs.List(t.Context(), ports.JobQuery{Limit: 10})
+	_, total, _, err := list(t, s, ports.JobQuery{Limit: 10})
 	require.NoError(t, err)
 	require.Zero(t, total)
 }
@@ -120,7 +120,7 @@ func jobIsCopy(t *testing.T, s Storage) {
 	}
 	spoil(j)
 	spoil(getJob(t, s, j.ID))
-	listed, _, _, err := s.Jobs.List(t.Context(), ports.JobQuery{Limit: 10})
+	listed, _, _, err := list(t, s, ports.JobQuery{Limit: 10})
 	require.NoError(t, err)
 	spoil(listed[0])
 	require.Equal(t, stored, snapshot(t, getJob(t, s, j.ID)))
@@ -212,7 +212,7 @@ func jobDoneContext(t *testing.T, s Storage) {
 		"Get":  func(ctx context.Context) error { _, err := s.Jobs.Get(ctx, j.ID); return err },
 		"Save": func(ctx context.Context) error { return s.Jobs.Save(ctx, changed) },
 		"List": func(ctx context.Context) error {
-			_, _, _, err := s.Jobs.List(ctx, ports.JobQuery{Limit: 1})
+			_, err := s.Jobs.List(ctx, ports.JobQuery{Limit: 1})
 			return err
 		},
 		"Attempts": func(ctx context.Context) error { _, err := s.Jobs.Attempts(ctx, j.ID); return err },

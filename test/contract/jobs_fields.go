@@ -67,7 +67,7 @@ func jobFieldsRoundTrip(t *testing.T, s Storage) {
 			requireSameJob(t, j, got)
 		}
 		seen.see(reflect.ValueOf(*got), "Job")
-		listed, _, _, err := s.Jobs.List(t.Context(), ports.JobQuery{Limit: 1})
+		listed, _, _, err := list(t, s, ports.JobQuery{Limit: 1})
 		require.NoError(t, err)
 		requireSameJob(t, got, listed[0])
 	}

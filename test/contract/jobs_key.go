@@ -26,7 +26,7 @@ var jobKeyClauses = clauses{
 
 func countJobs(t *testing.T, s Storage) int64 {
 	t.Helper()
-	_, total, _, err := s.Jobs.List(t.Context(), ports.JobQuery{Limit: 1})
+	_, total, _, err := list(t, s, ports.JobQuery{Limit: 1})
 	require.NoError(t, err)
 	return total
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/heysubinoy/remora/adapters/httpapi/wire"
 	"github.com/heysubinoy/remora/domain"
@@ -54,6 +55,11 @@ func (c *Jobs) List(ctx context.Context, q ports.JobQuery) (ports.JobPage, error
 		}
 	}
 	set("server_id", string(q.ServerID))
+	set("batch_id", string(q.BatchID))
+	set("created_after", moment(q.CreatedAfter))
+	set("created_before", moment(q.CreatedBefore))
+	set("status", listed(q.Statuses))
+	set("reason", listed(q.Reasons))
 	set("search", q.Search)
 	set("sort_by", string(q.Sort))
 	set("cursor", q.Cursor)
@@ -62,13 +68,6 @@ func (c *Jobs) List(ctx context.Context, q ports.JobQuery) (ports.JobPage, error
 	}
 	if q.Asc {
 		v.Set("sort_order", "asc")
-	}
-	if len(q.Statuses) > 0 {
-		words := make([]string, len(q.Statuses))
-		for i, s := range q.Statuses {
-			words[i] = string(s)
-		}
-		v.Set("status", strings.Join(words, ","))
 	}
 	var list wire.JobList
 	err := c.do(ctx, call{method: http.MethodGet, path: "jobs", query: v}, &list)
@@ -118,4 +117,20 @@ func (k *call) once(key string) error {
 	}
 	k.header = http.Header{"Idempotency-Key": {key}}
 	return nil
+}
+
+// listed returns words as one parameter holds them.
+func listed[T ~string](words []T) string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = string(w)
+	}
+	return strings.Join(all, ",")
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/heysubinoy/remora/adapters/httpapi/wire"
 	"github.com/heysubinoy/remora/domain"
@@ -122,35 +121,4 @@ func (c *Access) Trust(ctx context.Context, id domain.ServerID, fingerprint stri
 	return c.server(ctx, call{
 		method: http.MethodPost, path: "servers/" + string(id) + "/host-key", body: wire.Trust{Fingerprint: fingerprint},
 	})
-}
-
-// System is ports.System over HTTP.
-type System struct{ *conn }
-
-var _ ports.System = (*System)(nil)
-
-// healthTimeout bounds how long an API may take to say how it is.
-const healthTimeout = 5 * time.Second
-
-// Health implements ports.System. While the API cannot be reached, database and queue are away for the same reason.
-func (c *System) Health(ctx context.Context) ports.Health {
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
-	defer cancel()
-	fail := func(err error) ports.Health {
-		return ports.Health{At: time.Now().UTC().Truncate(time.Microsecond), Database: err, Queue: err}
-	}
-	resp, err := c.send(ctx, call{method: http.MethodGet, path: "/health"})
-	if err != nil {
-		return fail(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return fail(c.sendError(ctx, err))
-	}
-	var h wire.Health
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusServiceUnavailable || c.decode(body, &h) != nil || h.Status == "" {
-		return fail(c.answerError(resp, body))
-	}
-	return h.Domain()
 }
