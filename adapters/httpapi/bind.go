@@ -283,7 +283,7 @@ func words[T ~string](q *query, name, what string) []T {
 // id reads an id; an empty one is none.
 func (q *query) id(name string) string {
 	v := q.text(name)
-	if v != "" && !wire.IsID(v) {
+	if q.has(name) && !wire.IsID(v) {
 		q.fail(domain.Invalid(name, "%s is not an id", name))
 	}
 	return v

@@ -203,7 +203,7 @@ func wrongTexts(s *openapi.Object) []string {
 	}
 	wrong := []string{"%00", "%ff"}
 	if s.Has("pattern") || s.Has("format") {
-		wrong = append(wrong, "x")
+		wrong = append(wrong, "x", "")
 	}
 	return append(wrong, url.QueryEscape(strings.Repeat("x", 5000)))
 }
