@@ -26,6 +26,7 @@ type Config struct {
 	APIRateLimit       int // requests a second of one caller; 0 = any number
 	MaxQueuedJobs      int
 
+	QueueURL          domain.Secret // of JetStream, in place of NetQueue; empty: NetQueue
 	NetQueueAddr      string
 	QueueName         string
 	NetQueueDir       string
@@ -41,7 +42,8 @@ type Config struct {
 	AllowedShells        []string
 	MaxUploadSize        int64 // of a key file
 
-	MasterKeyFile string // empty: see Config.Vault
+	MasterKeyFile string        // empty: see Config.Vault
+	SessionSecret domain.Secret // empty: see Config.SessionKey
 	DataDir       string
 	AuthMode      AuthMode
 
@@ -140,6 +142,7 @@ func (r *reader) config() Config {
 		APIRateLimit:       r.integer("API_RATE_LIMIT", "1000", 0, 1_000_000),
 		MaxQueuedJobs:      r.integer("MAX_QUEUED_JOBS", "100000", 1, 100_000_000),
 
+		QueueURL:          r.queueURL(),
 		NetQueueAddr:      r.addr("NETQUEUE_ADDR", "127.0.0.1:9000"),
 		QueueName:         r.matching("QUEUE_NAME", "job_queue", queueName, "1 to 128 letters, digits, dots, dashes and underscores"),
 		NetQueueDir:       r.text("NETQUEUE_DIR", filepath.Join(dataDir, "netqueue")),
@@ -156,6 +159,7 @@ func (r *reader) config() Config {
 		MaxUploadSize:        r.size("MAX_UPLOAD_SIZE", "64KiB", 1<<10, 1<<20),
 
 		MasterKeyFile: r.text("REMORA_MASTER_KEY_FILE", ""),
+		SessionSecret: r.longSecret("SESSION_SECRET"),
 		DataDir:       dataDir,
 		AuthMode:      AuthMode(r.oneOf("AUTH_MODE", string(AuthToken), string(AuthToken), string(AuthNone))),
 
@@ -164,6 +168,9 @@ func (r *reader) config() Config {
 
 		MetricsAddr: r.optionalAddr("METRICS_ADDR", "127.0.0.1:9464"),
 		PprofAddr:   r.optionalAddr("PPROF_ADDR", "127.0.0.1:6060"),
+	}
+	if !c.QueueURL.Empty() {
+		r.noNetQueue(map[string]string{"NETQUEUE_ADDR": "127.0.0.1:9000", "NETQUEUE_DIR": filepath.Join(dataDir, "netqueue")})
 	}
 	if c.PprofAddr != "" && !Loopback(c.PprofAddr) {
 		r.mistake("PPROF_ADDR", c.PprofAddr, "profiles show what is in memory; give an address on the loopback interface, as 127.0.0.1:6060")

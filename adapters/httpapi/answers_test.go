@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,7 +64,16 @@ func TestAnswers_OfEveryStatus(t *testing.T) {
 
 	ask("PUT", "servers/"+w.server, `{"name":"other"}`, 409, "server_name_taken")
 	ask("PUT", "servers/"+w.server, `{"auth_type":"key","private_key":"x"}`, 422, "key_unreadable")
+	ask("POST", "servers", `{"name":"n","hostname":"h","user":"u","auth_type":"key","pem_file":"none.pem"}`, 404, "key_not_found")
+	large := `{"x":"` + strings.Repeat("x", 2<<20) + `"}`
+	ask("POST", "session", large, 413, "body_too_large")
+	ask("DELETE", "session", large, 413, "body_too_large")
+	ask("DELETE", "session", "x", 415, "content_type_unsupported", "Content-Type", "text/plain")
+	ask("DELETE", "session", `{"colour":"red"}`, 400, "field_unknown")
 	b.Fail(domain.ErrVaultSealed)
+	ask("POST", "servers/"+w.server+"/status", "", 503, "vault_sealed")
+	ask("POST", "servers/bulk/status", "", 503, "vault_sealed")
+	ask("POST", "upload/pem", "", 503, "vault_sealed")
 	ask("PUT", "servers/"+w.server, `{"password":"x"}`, 503, "vault_sealed")
 	ask("POST", "servers", `{"name":"n","hostname":"h","user":"u","auth_type":"password","password":"x"}`, 503, "vault_sealed")
 	b.Fail(domain.ErrServerChanged)

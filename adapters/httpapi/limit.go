@@ -114,12 +114,12 @@ func address(r *http.Request) string {
 // hold takes one of the places of requests that stay open: streams and long polls. release gives it back.
 func (s *Server) hold() (release func(), err error) {
 	select {
-	case s.open <- struct{}{}:
-		return func() { <-s.open }, nil
+	case s.held <- struct{}{}:
+		return func() { <-s.held }, nil
 	default:
 		return nil, &domain.Error{
-			Kind: domain.KindExhausted, Code: "streams_exhausted", Details: map[string]any{"limit": cap(s.open)},
-			Message: fmt.Sprintf("%d readers follow jobs here already, which is all that this API server takes; try again later", cap(s.open)),
+			Kind: domain.KindExhausted, Code: "streams_exhausted", Details: map[string]any{"limit": cap(s.held)},
+			Message: fmt.Sprintf("%d readers follow jobs here already, which is all that this API server takes; try again later", cap(s.held)),
 		}
 	}
 }

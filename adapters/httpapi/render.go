@@ -30,6 +30,7 @@ func (s *Server) resource(c echo.Context, v any) error {
 		return err
 	}
 	c.Response().Header().Add("Vary", "Authorization")
+	c.Response().Header().Add("Vary", "Cookie")
 	return s.tagged(c, "application/json; charset=utf-8", body, body)
 }
 
@@ -44,6 +45,7 @@ func (s *Server) resourceAs(c echo.Context, v, version any) error {
 		return err
 	}
 	c.Response().Header().Add("Vary", "Authorization")
+	c.Response().Header().Add("Vary", "Cookie")
 	return s.tagged(c, "application/json; charset=utf-8", body, of)
 }
 

@@ -22,25 +22,29 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// Config is what a Server is made of. Every port is needed, but Auth not with AuthNone.
+// Config is what a Server is made of. Every port is needed, but Auth and Sessions not with AuthNone.
 type Config struct {
 	Addr        string   // host:port to listen on; port 0 takes any
 	CORSOrigins []string // exact origins, as https://remora.example.org, whose pages may call the API
 	AuthNone    bool     // ask nobody for a token; only on the loopback interface
 
-	Jobs    ports.Jobs
-	Batches ports.Batches
-	Output  ports.Output
-	Servers ports.Servers
-	Access  ports.ServerAccess
-	System  ports.System
-	Auth    ports.Authenticator
+	Jobs     ports.Jobs
+	Batches  ports.Batches
+	Output   ports.Output
+	Servers  ports.Servers
+	Access   ports.ServerAccess
+	Keys     ports.Keys
+	System   ports.System
+	Auth     ports.Authenticator
+	Tokens   ports.Tokens
+	Sessions ports.Sessions
 
 	Logger  *slog.Logger // nil logs nothing
 	Version string       // shown on / and /health
 
-	Metrics http.Handler                                                        // answers /metrics; nil: there is no such path
-	Count   func(method, route string) (answered func(status int, bytes int64)) // is told of every request; nil tells nobody
+	MaxUpload int64                                                               // bytes of a key that is uploaded; 0 = 64 KiB
+	Metrics   http.Handler                                                        // answers /metrics; nil: there is no such path
+	Count     func(method, route string) (answered func(status int, bytes int64)) // is told of every request; nil tells nobody
 
 	RateLimit    int           // requests a second of one caller, twice that at once; 0 = any number
 	MaxOpen      int           // streams and long polls at once; 0 = 5,000
@@ -59,7 +63,11 @@ type Server struct {
 	http     *http.Server
 	page     page
 	limits   *limiter
-	open     chan struct{} // a place for each stream and long poll
+	held     chan struct{} // a place for each stream and long poll
+	login    page
+	origins  *http.CrossOriginProtection // tells the dashboard's own pages from others
+	rights   map[string]domain.Role      // what each route needs
+	open     map[string]bool             // paths that anybody may ask for in one way or another
 	stop     context.CancelCauseFunc
 	stopping context.Context // ends when the server is asked to stop: streams and long polls end with it
 	closing  sync.Once
@@ -72,6 +80,10 @@ var errStopping = &domain.Error{Kind: domain.KindUnavailable, Code: "api_stoppin
 // address_denied or address_invalid.
 func Open(cfg Config) (*Server, error) {
 	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	origins, err := ownOrigins(cfg.CORSOrigins)
+	if err != nil {
 		return nil, err
 	}
 	var lc net.ListenConfig
@@ -87,8 +99,9 @@ func Open(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Logger, listener: l, page: newPage(cfg.Version), closed: make(chan struct{}),
-		limits: newLimiter(cfg.RateLimit), open: make(chan struct{}, cfg.MaxOpen),
+		cfg: cfg, log: cfg.Logger, listener: l, origins: origins, closed: make(chan struct{}),
+		page: newPage(pageText, cfg.Version), login: newPage(loginText, cfg.Version),
+		limits: newLimiter(cfg.RateLimit), held: make(chan struct{}, cfg.MaxOpen),
 	}
 	s.stopping, s.stop = context.WithCancelCause(context.Background())
 	s.http = &http.Server{
@@ -152,13 +165,15 @@ func (s *Server) handler() http.Handler {
 	e.HTTPErrorHandler = s.renderError
 	e.Use(s.observe, s.timeBodies, s.recoverPanics, s.headers, s.cors, s.limitStrangers, s.authenticate, s.limitCallers)
 	s.route(e)
+	s.collectRights(e)
 	return e
 }
 
 func (c *Config) check() error {
 	for name, missing := range map[string]bool{
 		"Jobs": c.Jobs == nil, "Batches": c.Batches == nil, "Output": c.Output == nil, "Servers": c.Servers == nil, "Access": c.Access == nil,
-		"System": c.System == nil, "Auth": c.Auth == nil && !c.AuthNone,
+		"Keys": c.Keys == nil, "System": c.System == nil, "Auth": c.Auth == nil && !c.AuthNone, "Tokens": c.Tokens == nil,
+		"Sessions": c.Sessions == nil && !c.AuthNone,
 	} {
 		if missing {
 			return domain.Internal("the API server was not given "+name, errors.ErrUnsupported)
@@ -178,6 +193,9 @@ func (c *Config) check() error {
 	c.Heartbeat = orDefault(c.Heartbeat, 15*time.Second)
 	c.WriteTimeout = orDefault(c.WriteTimeout, 30*time.Second)
 	c.StopTimeout = orDefault(c.StopTimeout, 10*time.Second)
+	if c.MaxUpload <= 0 {
+		c.MaxUpload = defaultUpload
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

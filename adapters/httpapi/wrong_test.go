@@ -79,6 +79,12 @@ func mistakes(op openapi.Operation, w walked) []mistake {
 		}
 		add("UnknownID", strings.ReplaceAll(op.Path, "{id}", nobody), body, 404, "_not_found", "no ")
 	}
+	if strings.Contains(op.Path, "{filename}") {
+		for _, name := range []string{"..", "a%2fb", "%00", "%ff", ".hidden", strings.Repeat("a", 129)} {
+			add("Filename "+short(name), strings.ReplaceAll(op.Path, "{filename}", name), body, 400, "filename_invalid", "name")
+		}
+		add("UnknownFilename", path, body, 404, "_not_found", "no ")
+	}
 	add("UnknownParameter", path+"?colour=red", body, 400, "parameter_unknown", "colour")
 	add("Query", path+"?%zz", body, 400, "query_invalid", "query")
 	for _, p := range op.List("parameters") {
@@ -245,7 +251,7 @@ func wrongValues(s *openapi.Object) []string {
 		return []string{`"x"`, `5`, `[]`, `true`, `{"colour":{}}`}
 	}
 	wrong := []string{`5`, `true`, `[]`, `{}`, `["x"]`, `"a\u0000b"`, `"\ud83e"`}
-	if n, ok := s.Get("minLength").(int); ok && n > 0 || s.Has("pattern") {
+	if n, ok := s.Get("minLength").(int); ok && n > 0 || s.Has("pattern") && !strings.HasSuffix(s.Text("pattern"), ")?$") {
 		wrong = append(wrong, `""`)
 	}
 	if s.Has("pattern") {

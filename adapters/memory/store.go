@@ -25,8 +25,11 @@ type Store struct {
 	batches map[domain.BatchID]*domain.Batch
 	servers map[domain.ServerID]*serverRecord
 	workers map[domain.WorkerID]*lease
-	tokens  map[[32]byte]domain.Principal
+	access  access
 	queues  map[string]string // the store last seen behind a queue's name
+
+	stored    map[string]keyRecord // private keys by name
+	masterKey domain.Sealed        // the value that it is known by
 }
 
 // record is a job with all that is kept of it.
@@ -52,8 +55,9 @@ func NewStore(now func() time.Time) *Store {
 		batches: map[domain.BatchID]*domain.Batch{},
 		servers: map[domain.ServerID]*serverRecord{},
 		workers: map[domain.WorkerID]*lease{},
-		tokens:  map[[32]byte]domain.Principal{},
+		access:  newAccess(),
 		queues:  map[string]string{},
+		stored:  map[string]keyRecord{},
 	}
 }
 
@@ -74,6 +78,9 @@ func (s *Store) Servers() *Servers { return &Servers{s} }
 
 // Tokens returns the store's tokens.
 func (s *Store) Tokens() *Tokens { return &Tokens{s} }
+
+// Passes returns the store's sessions and sign-in codes.
+func (s *Store) Passes() *Passes { return &Passes{s} }
 
 var _ ports.Pinger = (*Store)(nil)
 

@@ -106,6 +106,9 @@ func copyAliases(doc *Object) error {
 				return fmt.Errorf("%s is an alias of nothing", path)
 			}
 			alias := target.Clone()
+			if method == "get" { // which changes nothing and so has no body
+				alias.remove("requestBody")
+			}
 			alias.Set("operationId", target.Text("operationId")+"Alias")
 			alias.Set("deprecated", true)
 			alias.Set("description", fmt.Sprintf("An older name of `%s %s`.", strings.ToUpper(of.Text("method")), of.Text("path")))
@@ -123,7 +126,7 @@ var (
 	common = []string{
 		"rate_limited", "internal_error", "database_unavailable", "api_stopping", "request_timeout", "request_canceled",
 	}
-	signedIn = []string{"token_invalid", "host_denied", "origin_denied"}
+	signedIn = []string{"token_invalid", "token_expired", "session_over", "role_denied", "host_denied", "origin_denied"}
 )
 
 func completeOperation(doc *Object, op Operation) error {

@@ -342,6 +342,9 @@ func (c *Checker) Unseen() []string {
 	defer c.mu.Unlock()
 	var unseen []string
 	for _, op := range openapi.Operations(c.doc) {
+		if op.Flag("deprecated") { // the same handler under an older name
+			continue
+		}
 		for status, r := range op.At("responses").Objects() {
 			if name := op.Method + " " + op.Path + " " + status; !c.seen[name] && !r.Has("$ref") {
 				unseen = append(unseen, name)
