@@ -114,6 +114,9 @@ type eventWriter struct {
 // maxHeld is how much is collected before it is sent.
 const maxHeld = 16 << 10
 
+// keptRoom is how much room a reader keeps who is told nothing.
+const keptRoom = 2 << 10
+
 func (w *eventWriter) event(e ports.JobEvent) error {
 	switch {
 	case e.Chunk != nil:
@@ -150,7 +153,7 @@ func (w *eventWriter) write(before string, body []byte, after string, more bool)
 		return gone(err)
 	}
 	_, err := w.response.Write(w.held)
-	if w.held = w.held[:0]; cap(w.held) > maxHeld {
+	if w.held = w.held[:0]; cap(w.held) > keptRoom {
 		w.held = nil // one long chunk is no reason to keep its room for hours
 	}
 	if err != nil {

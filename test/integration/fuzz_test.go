@@ -79,7 +79,8 @@ func realAPI(t *testing.T) string {
 	queue, machines := memory.NewQueue(time.Now), memory.NewExecutor()
 	t.Cleanup(machines.Close)
 	servers := &application.Servers{
-		Repository: store.Servers(), Vault: v, Keys: sshexec.KeyReader{}, Prober: machines, Signals: signals, Clock: clock, Entropy: entropy,
+		Repository: store.Servers(), Vault: v, Keys: sshexec.KeyReader{}, Stored: store.Keys(), Checks: store.Checks(),
+		Prober: machines, Signals: signals, Clock: clock, Entropy: entropy,
 	}
 	jobs := &application.Jobs{
 		Repository: store.Jobs(), Servers: store.Servers(), Output: store.Output(), Signals: signals, Clock: clock, Entropy: entropy,
