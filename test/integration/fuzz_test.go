@@ -48,7 +48,13 @@ func TestAPI_AnyRequest(t *testing.T) {
 	}
 	f := &fuzzer{url: realAPI(t), ids: map[string][]string{}, http: &http.Client{Transport: apicheck.Transport(t, &http.Transport{MaxIdleConnsPerHost: 4, DisableCompression: true})}}
 	t.Cleanup(f.http.CloseIdleConnections)
-	f.ops = openapi.Operations(openapi.Document())
+	for _, op := range openapi.Operations(openapi.Document()) {
+		switch op.Text("operationId") {
+		case "getMetrics", "rotateToken", "deleteToken": // another's answer, and what would lock us out
+		default:
+			f.ops = append(f.ops, op)
+		}
+	}
 	var callers sync.WaitGroup
 	const atOnce = 4
 	for i := range atOnce {
@@ -130,10 +136,6 @@ type fuzzer struct {
 func (f *fuzzer) ask(t *testing.T, r *rand.Rand) bool {
 	g := &generator{Rand: r, known: f.known}
 	op := f.ops[r.IntN(len(f.ops))]
-	switch op.Text("operationId") {
-	case "getMetrics", "rotateToken", "deleteToken": // another's answer, and what would lock us out
-		return true
-	}
 	method := op.Method
 	if g.rarely() {
 		method = g.pick("HEAD", "OPTIONS", "GET", "POST", "PUT", "DELETE", "PATCH")
