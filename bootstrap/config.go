@@ -23,6 +23,8 @@ type Config struct {
 	ServerAddr         string
 	DatabaseURL        domain.Secret // a path of an SQLite file, or a postgres:// URL that names its sslmode
 	CORSAllowedOrigins []string
+	APIRateLimit       int // requests a second of one caller; 0 = any number
+	MaxQueuedJobs      int
 
 	QueueURL          domain.Secret // of JetStream, in place of NetQueue; empty: NetQueue
 	NetQueueAddr      string
@@ -154,6 +156,8 @@ func (r *reader) config() Config {
 		ServerAddr:         r.addr("SERVER_ADDR", "127.0.0.1:8080"),
 		DatabaseURL:        r.database(filepath.Join(dataDir, "remora.db")),
 		CORSAllowedOrigins: r.list("CORS_ALLOWED_ORIGINS", "", checkOrigin),
+		APIRateLimit:       r.integer("API_RATE_LIMIT", "1000", 0, 1_000_000),
+		MaxQueuedJobs:      r.integer("MAX_QUEUED_JOBS", "100000", 1, 100_000_000),
 
 		QueueURL:          r.queueURL(),
 		NetQueueAddr:      r.addr("NETQUEUE_ADDR", "127.0.0.1:9000"),
