@@ -2,8 +2,10 @@ package cli
 
 import (
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -142,4 +144,43 @@ func TestTerminal_Output(t *testing.T) {
 	}
 	require.NotContains(t, seen.String(), "owned")
 	require.NotContains(t, strings.ReplaceAll(seen.String(), "\x1b[0m", ""), "\x1b[2J")
+}
+
+// A person presses Tab in a shell that has nothing but the script.
+func TestTerminal_TabCompletesInBash(t *testing.T) {
+	path, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("no bash here")
+	}
+	person, program := openPTY(t)
+	seen := newBuffer()
+	bash := exec.CommandContext(t.Context(), path, "--norc", "--noprofile", "-i")
+	bash.Env = append(asInstalled(t), "INPUTRC=/dev/null")
+	bash.Stdin, bash.Stdout, bash.Stderr = program, program, program
+	bash.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	require.NoError(t, bash.Start())
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		p := make([]byte, 4096)
+		for {
+			n, err := person.Read(p)
+			_, _ = seen.Write(p[:n])
+			if err != nil {
+				return
+			}
+		}
+	}()
+	press := func(keys, shows string) {
+		_, err := person.WriteString(keys)
+		require.NoError(t, err)
+		seen.await(t, shows)
+	}
+	press("source <(remora completion bash); echo loa''ded\n", "loaded")
+	press("remora run -s we\t", "remora run -s web ")
+	press("--gro\t", "remora run -s web --group ")
+	press("\x15exit\n", "exit")
+	require.NoError(t, bash.Wait())
+	require.NoError(t, program.Close())
+	<-read
 }
