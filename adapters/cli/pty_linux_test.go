@@ -39,18 +39,23 @@ func (w *world) atTerminal() (s *session, person *os.File, seen *buffer, closeTe
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		p := make([]byte, 4096)
-		for {
-			n, err := person.Read(p)
-			_, _ = seen.Write(p[:n])
-			if err != nil {
-				return
-			}
-		}
+		drain(person, seen)
 	}()
 	return s, person, seen, func() {
 		require.NoError(w.t, program.Close())
 		<-read
+	}
+}
+
+// drain reads what a terminal shows until its other end is closed.
+func drain(person *os.File, seen *buffer) {
+	p := make([]byte, 4096)
+	for {
+		n, err := person.Read(p)
+		_, _ = seen.Write(p[:n])
+		if err != nil {
+			return
+		}
 	}
 }
 
@@ -147,40 +152,43 @@ func TestTerminal_Output(t *testing.T) {
 }
 
 // A person presses Tab in a shell that has nothing but the script.
-func TestTerminal_TabCompletesInBash(t *testing.T) {
-	path, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("no bash here")
-	}
-	person, program := openPTY(t)
-	seen := newBuffer()
-	bash := exec.CommandContext(t.Context(), path, "--norc", "--noprofile", "-i")
-	bash.Env = append(asInstalled(t), "INPUTRC=/dev/null")
-	bash.Stdin, bash.Stdout, bash.Stderr = program, program, program
-	bash.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	require.NoError(t, bash.Start())
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		p := make([]byte, 4096)
-		for {
-			n, err := person.Read(p)
-			_, _ = seen.Write(p[:n])
+func TestTerminal_TabCompletes(t *testing.T) {
+	for shell, c := range map[string]struct {
+		args []string
+		load string
+	}{
+		"bash": {[]string{"--norc", "--noprofile", "-i"}, "source <(remora completion bash)"},
+		"zsh":  {[]string{"-f", "-i"}, "autoload -U compinit; compinit -u -D; source <(remora completion zsh)"},
+	} {
+		t.Run(shell, func(t *testing.T) {
+			path, err := exec.LookPath(shell)
 			if err != nil {
-				return
+				return // where the shell is not, nobody needs its completion
 			}
-		}
-	}()
-	press := func(keys, shows string) {
-		_, err := person.WriteString(keys)
-		require.NoError(t, err)
-		seen.await(t, shows)
+			person, program := openPTY(t)
+			seen := newBuffer()
+			sh := exec.CommandContext(t.Context(), path, c.args...)
+			sh.Env = append(asInstalled(t), "INPUTRC=/dev/null", "TERM=xterm")
+			sh.Stdin, sh.Stdout, sh.Stderr = program, program, program
+			sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			require.NoError(t, sh.Start())
+			read := make(chan struct{})
+			go func() {
+				defer close(read)
+				drain(person, seen)
+			}()
+			press := func(keys, shows string) {
+				_, err := person.WriteString(keys)
+				require.NoError(t, err)
+				seen.await(t, shows)
+			}
+			press(c.load+"; echo loa''ded\n", "loaded\r\n")
+			press("remora run -s we\t", "run -s web")
+			press("--gro\t", "--group")
+			press("\x15echo lea''ving; exit\n", "leaving\r\n")
+			require.NoError(t, sh.Wait())
+			require.NoError(t, program.Close())
+			<-read
+		})
 	}
-	press("source <(remora completion bash); echo loa''ded\n", "loaded")
-	press("remora run -s we\t", "remora run -s web ")
-	press("--gro\t", "remora run -s web --group ")
-	press("\x15exit\n", "exit")
-	require.NoError(t, bash.Wait())
-	require.NoError(t, program.Close())
-	<-read
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -125,9 +124,7 @@ func (w *watcher) append(page ports.JobPage) error {
 func (w *watcher) line(d ports.JobDetail) error {
 	switch w.app.global.form {
 	case formJSON:
-		e := json.NewEncoder(w.app.Stdout)
-		e.SetEscapeHTML(false)
-		return e.Encode(jobInList(d))
+		return encodeJSON(w.app.Stdout, jobInList(d), "")
 	case formYAML:
 		if _, err := io.WriteString(w.app.Stdout, "---\n"); err != nil {
 			return err
