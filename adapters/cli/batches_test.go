@@ -255,7 +255,7 @@ func TestRun_ProgressBar(t *testing.T) {
 		r.exit(strings.Count(r.server.Name, "c"), "")
 	}
 	s := w.session()
-	s.tty = terminals{out: true, err: true}
+	s.tty, s.out = terminals{out: true, err: true}, s.stderr // one terminal
 	s.begin("run", "--all", "--", "x")
 	s.stderr.await(t, "[------------------------] 0 of 3 done, 3 running")
 	close(release)

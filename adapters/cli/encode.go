@@ -49,12 +49,38 @@ func trimRight(p []byte) []byte {
 	return b
 }
 
-func writeJSON(w io.Writer, data any) error {
-	e := json.NewEncoder(w)
+func writeJSON(w io.Writer, data any) error { return encodeJSON(w, data, "  ") }
+
+// encodeJSON writes data as JSON that is safe for a terminal: control characters that JSON would let through are escaped.
+func encodeJSON(w io.Writer, data any, indent string) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(data)
+	e.SetIndent("", indent)
+	if err := e.Encode(data); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeControls(b.Bytes()))
+	return err
 }
+
+// escapeControls escapes DEL, the C1 control characters and what YAML does not take, which are only ever within JSON's strings.
+func escapeControls(text []byte) []byte {
+	if !bytes.ContainsFunc(text, escaped) {
+		return text
+	}
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		if escaped(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.Bytes()
+}
+
+func escaped(r rune) bool { return r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff }
 
 // writeYAML writes what writeJSON would, with the same names in the same order.
 func writeYAML(w io.Writer, data any) error {
@@ -63,7 +89,7 @@ func writeYAML(w io.Writer, data any) error {
 		return err
 	}
 	var n yaml.Node
-	if err := yaml.Unmarshal(text, &n); err != nil {
+	if err := yaml.Unmarshal(escapeControls(text), &n); err != nil {
 		return err
 	}
 	plainStyle(&n)

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,5 +40,43 @@ func TestCommandText(t *testing.T) {
 		"script: /bin/sh -x y": {Kind: domain.KindScript, Script: "# nothing\n", Shell: "/bin/sh", Args: "-x y"},
 	} {
 		require.Equal(t, want, commandText(c))
+	}
+}
+
+// FuzzEncode_IsSafeForATerminal writes what a hostile server may have printed, or a name may hold, in every form.
+func FuzzEncode_IsSafeForATerminal(f *testing.F) {
+	for _, text := range []string{"plain", "\x1b]52;c;x\a", "\u009b2J\u007f", "\x9b\xff", "\u0085\u2028 ", "- a: b\n\t#", "\ufeff\ufffe\uffff"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		data := map[string]string{"stdout": text}
+		var b bytes.Buffer
+		require.NoError(t, writeJSON(&b, data))
+		harmless(t, b.String())
+		var back map[string]string
+		require.NoError(t, json.Unmarshal(b.Bytes(), &back))
+		require.Equal(t, strings.ToValidUTF8(text, "\uFFFD"), regroup(back["stdout"], text))
+		b.Reset()
+		require.NoError(t, writeYAML(&b, data))
+		harmless(t, b.String())
+		b.Reset()
+		row(&b, text, "x")
+		harmless(t, strings.ReplaceAll(b.String(), "\t", ""))
+		require.Equal(t, 1, strings.Count(b.String(), "\n"), "a cell stays on its line")
+	})
+}
+
+// regroup undoes that JSON has one replacement character for each bad byte, where ToValidUTF8 has one for a run of them.
+func regroup(decoded, original string) string {
+	if decoded == string([]rune(original)) {
+		return strings.ToValidUTF8(original, "\uFFFD")
+	}
+	return decoded
+}
+
+func harmless(t *testing.T, text string) {
+	t.Helper()
+	for _, r := range text {
+		require.False(t, r != '\n' && r != '\t' && unicode.IsControl(r), "%q in %q", r, text)
 	}
 }

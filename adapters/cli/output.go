@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -116,9 +115,7 @@ func (p *printer) chunk(c domain.Chunk) error {
 	shape := chunkOf(c)
 	switch p.app.global.form {
 	case formJSON:
-		e := json.NewEncoder(p.app.Stdout)
-		e.SetEscapeHTML(false)
-		return e.Encode(shape)
+		return encodeJSON(p.app.Stdout, shape, "")
 	case formYAML:
 		if _, err := io.WriteString(p.app.Stdout, "---\n"); err != nil {
 			return err

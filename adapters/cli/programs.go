@@ -226,6 +226,9 @@ func (a *app) completionCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			switch args[0] {
 			case "bash":
+				if _, err := io.WriteString(a.Stdout, bashWords); err != nil {
+					return err
+				}
 				return c.Root().GenBashCompletionV2(a.Stdout, true)
 			case "zsh":
 				return c.Root().GenZshCompletion(a.Stdout)
@@ -238,3 +241,23 @@ func (a *app) completionCommand() *cobra.Command {
 		},
 	}
 }
+
+// bashWords stands in for what the script takes from the package bash-completion, where that is not loaded: the words of the
+// line, those joined again that bash splits at = and :.
+const bashWords = `# Completion of remora for bash, made by "remora completion bash".
+if ! declare -F _get_comp_words_by_ref >/dev/null; then
+    _get_comp_words_by_ref() {
+        local i n=0
+        words=() cword=0
+        for ((i = 0; i < ${#COMP_WORDS[@]}; i++)); do
+            if ((i > 0)) && [[ ${COMP_WORDS[i]} == [=:]* || ${COMP_WORDS[i-1]} == *[=:] ]]; then
+                words[n-1]+=${COMP_WORDS[i]}
+            else
+                words[n++]=${COMP_WORDS[i]}
+            fi
+            ((i == COMP_CWORD)) && cword=$((n - 1))
+        done
+        cur=${words[cword]} prev=${words[cword > 0 ? cword - 1 : 0]}
+    }
+fi
+`

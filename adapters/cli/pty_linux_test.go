@@ -2,8 +2,10 @@ package cli
 
 import (
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,18 +40,23 @@ func (w *world) atTerminal() (s *session, person *os.File, seen *buffer, closeTe
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		p := make([]byte, 4096)
-		for {
-			n, err := person.Read(p)
-			_, _ = seen.Write(p[:n])
-			if err != nil {
-				return
-			}
-		}
+		drain(person, seen)
 	}()
 	return s, person, seen, func() {
 		require.NoError(w.t, program.Close())
 		<-read
+	}
+}
+
+// drain reads what a terminal shows until its other end is closed.
+func drain(person *os.File, seen *buffer) {
+	p := make([]byte, 4096)
+	for {
+		n, err := person.Read(p)
+		_, _ = seen.Write(p[:n])
+		if err != nil {
+			return
+		}
 	}
 }
 
@@ -160,4 +167,46 @@ func TestLogin_AsksOnATerminal(t *testing.T) {
 	closeTerminal()
 	require.Contains(t, seen.String(), "signed in to http://127.0.0.1:7 as ada (admin)")
 	require.NotContains(t, seen.String(), drivingports.Token)
+}
+
+// A person presses Tab in a shell that has nothing but the script.
+func TestTerminal_TabCompletes(t *testing.T) {
+	for shell, c := range map[string]struct {
+		args []string
+		load string
+	}{
+		"bash": {[]string{"--norc", "--noprofile", "-i"}, "source <(remora completion bash)"},
+		"zsh":  {[]string{"-f", "-i"}, "autoload -U compinit; compinit -u -D; source <(remora completion zsh)"},
+	} {
+		t.Run(shell, func(t *testing.T) {
+			path, err := exec.LookPath(shell)
+			if err != nil {
+				return // where the shell is not, nobody needs its completion
+			}
+			person, program := openPTY(t)
+			seen := newBuffer()
+			sh := exec.CommandContext(t.Context(), path, c.args...)
+			sh.Env = append(asInstalled(t), "INPUTRC=/dev/null", "TERM=xterm")
+			sh.Stdin, sh.Stdout, sh.Stderr = program, program, program
+			sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			require.NoError(t, sh.Start())
+			read := make(chan struct{})
+			go func() {
+				defer close(read)
+				drain(person, seen)
+			}()
+			press := func(keys, shows string) {
+				_, err := person.WriteString(keys)
+				require.NoError(t, err)
+				seen.await(t, shows)
+			}
+			press(c.load+"; echo loa''ded\n", "loaded\r\n")
+			press("remora run -s we\t", "run -s web")
+			press("--gro\t", "--group")
+			press("\x15echo lea''ving; exit\n", "leaving\r\n")
+			require.NoError(t, sh.Wait())
+			require.NoError(t, program.Close())
+			<-read
+		})
+	}
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -21,7 +20,14 @@ type watcher struct {
 	app   *app
 	every time.Duration
 	list  func(context.Context) (ports.JobPage, error)
-	shown map[domain.JobID]int64 // revisions of what was appended
+	shown map[domain.JobID]version // of what was appended
+}
+
+// version tells whether a job has changed.
+type version struct {
+	revision int64
+	state    domain.State
+	attempt  int
 }
 
 // watch goes on until ctx is done. An API that was there once and is away is waited for.
@@ -100,10 +106,11 @@ func clip(line string, width int) string {
 // append prints the jobs that are new or have changed, the oldest first.
 func (w *watcher) append(page ports.JobPage) error {
 	before := w.shown
-	w.shown = make(map[domain.JobID]int64, len(page.Jobs))
+	w.shown = make(map[domain.JobID]version, len(page.Jobs))
 	for _, d := range slices.Backward(page.Jobs) {
-		w.shown[d.Job.ID] = d.Job.Revision
-		if revision, ok := before[d.Job.ID]; ok && revision == d.Job.Revision {
+		now := version{d.Job.Revision, d.Job.State(), d.Job.Attempt}
+		w.shown[d.Job.ID] = now
+		if then, ok := before[d.Job.ID]; ok && then == now {
 			continue
 		}
 		if err := w.line(d); err != nil {
@@ -117,9 +124,7 @@ func (w *watcher) append(page ports.JobPage) error {
 func (w *watcher) line(d ports.JobDetail) error {
 	switch w.app.global.form {
 	case formJSON:
-		e := json.NewEncoder(w.app.Stdout)
-		e.SetEscapeHTML(false)
-		return e.Encode(jobInList(d))
+		return encodeJSON(w.app.Stdout, jobInList(d), "")
 	case formYAML:
 		if _, err := io.WriteString(w.app.Stdout, "---\n"); err != nil {
 			return err

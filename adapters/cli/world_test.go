@@ -44,6 +44,7 @@ type world struct {
 	onSubmit func(context.Context, domain.ServerID) error      // before a submission is stored
 	onCancel func(context.Context, domain.JobID) error         // before a cancel is taken in
 	onList   func(context.Context) error                       // before servers are listed
+	onQuery  func(ports.JobQuery)                              // of listed jobs
 	onBatch  func() error                                      // before a batch is shown
 	onLook   func(context.Context) error                       // before jobs are listed
 	onFollow func(ctx context.Context, after domain.Seq) error // before each following
@@ -308,6 +309,9 @@ func (r *remote) detail() ports.JobDetail {
 }
 
 func (p worldJobs) List(ctx context.Context, q ports.JobQuery) (ports.JobPage, error) {
+	if p.w.onQuery != nil {
+		p.w.onQuery(q)
+	}
 	if p.w.onLook != nil {
 		if err := p.w.onLook(ctx); err != nil {
 			return ports.JobPage{}, err
