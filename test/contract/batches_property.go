@@ -24,6 +24,7 @@ type field struct {
 	jobs    map[domain.JobID]*domain.Job
 
 	bounded []*domain.Batch // those with max_parallel
+	until   time.Time       // a batch whose jobs nobody releases would go on for ever
 
 	mu      sync.Mutex
 	stopped map[domain.BatchID]bool // known to be, by one who asked after a failure was stored
@@ -46,7 +47,7 @@ func gateProperty(t *testing.T, s Storage) {
 func newField(t *testing.T, s Storage, rng *rand.Rand) *field {
 	f := &field{
 		s: s, worker: register(t, s, longLease).ID, batches: map[domain.BatchID]*domain.Batch{}, jobs: map[domain.JobID]*domain.Job{},
-		stopped: map[domain.BatchID]bool{},
+		stopped: map[domain.BatchID]bool{}, until: time.Now().Add(5 * time.Minute),
 	}
 	for range 6 {
 		f.servers = append(f.servers, addServer(t, s, fixture.Sessions(1+rng.IntN(3))))
@@ -137,6 +138,9 @@ func (f *field) run(t *testing.T, rng *rand.Rand) error {
 
 // over reports whether every job has ended.
 func (f *field) over(t *testing.T) (bool, error) {
+	if time.Now().After(f.until) {
+		return false, errors.New("jobs wait, and nobody releases them")
+	}
 	for id := range f.batches {
 		_, tally, err := f.s.Batches.Get(t.Context(), id)
 		if err != nil || !tally.Finished() {
