@@ -8,10 +8,10 @@ BUILD := go build -trimpath -ldflags "-s -w -X github.com/heysubinoy/remora/boot
 PROGRAMS := bin/remora bin/remora-api bin/remora-worker bin/remora-queue bin/remora-client
 FUZZTIME ?= 10s
 
-.PHONY: help need build man run test race contract fuzz golden docs lint bench e2e check fmt clean $(PROGRAMS)
+.PHONY: help need build man run test race contract fuzz golden docs lint bench bench-api e2e check fmt env clean $(PROGRAMS)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 need:
 	@.ci/need.sh
@@ -54,6 +54,9 @@ lint: need ## gofmt, go vet and golangci-lint
 bench: build ## jobs per second and latency, beside a floor without Remora
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./test/bench/...
 
+bench-api: need ## the API beside a bare Echo handler with the same statements, and a thousand readers of one job
+	go test -run '^$$' -bench '^BenchmarkAPI' -benchtime 1x -timeout 30m ./test/bench
+
 e2e: build ## the built programs against real servers
 	go test -count=1 -timeout 20m ./test/e2e/...
 
@@ -61,6 +64,9 @@ check: lint test ## all that must hold before a change is sent
 
 fmt: ## format the Go files
 	gofmt -w $$(git ls-files '*.go')
+
+env: ## write .env with random secrets for docker compose; never in place of one
+	@.ci/env.sh
 
 clean: ## remove what was built; data/ stays
 	rm -rf bin

@@ -67,6 +67,9 @@ func (a *Batches) add(
 	if s.IdempotencyKey != "" {
 		key = ports.Idempotency{Key: s.IdempotencyKey, Fingerprint: batchFingerprint(s, origin)}
 	}
+	if refusal := a.Jobs.admit(ctx, len(jobs)); refusal != nil {
+		return a.refused(ctx, key, refusal)
+	}
 	earlier, err := a.Repository.Add(ctx, key, batch, jobs)
 	if err != nil {
 		return ports.BatchDetail{}, err
@@ -83,6 +86,18 @@ func (a *Batches) add(
 		d.Jobs.Jobs = append(d.Jobs.Jobs, ports.JobDetail{Job: *j, Server: servers[i].Ref()})
 	}
 	return d, nil
+}
+
+// refused answers with the batch that was accepted for the key before, or with the refusal.
+func (a *Batches) refused(ctx context.Context, key ports.Idempotency, refusal error) (ports.BatchDetail, error) {
+	switch job, err := a.Jobs.Repository.Add(ctx, key); {
+	case err != nil:
+		return ports.BatchDetail{}, err
+	case job == nil:
+		return ports.BatchDetail{}, refusal
+	default:
+		return a.whole(ctx, job.BatchID)
+	}
 }
 
 // choose returns the servers that a submission names, each once: those named by id in their order, then the others by name.
@@ -239,7 +254,7 @@ func (a *Batches) Cancel(ctx context.Context, id domain.BatchID) (ports.BatchCan
 	var done ports.BatchCanceled
 	workers := map[domain.WorkerID]bool{}
 	for more := true; more; {
-		step, err := a.Repository.Stop(ctx, id, domain.ReasonUser, stopPage, a.Jobs.Clock.Now())
+		step, err := a.Repository.Stop(ctx, id, stopPage, a.Jobs.Clock.Now())
 		if err != nil {
 			return ports.BatchCanceled{}, err
 		}

@@ -20,6 +20,7 @@ import (
 type Rules struct {
 	DefaultTimeout time.Duration
 	AllowedShells  []string // exact paths; the first is the default
+	MaxQueued      int      // jobs that may wait; 0 = any number
 }
 
 // Jobs implements ports.Jobs.
@@ -32,6 +33,8 @@ type Jobs struct {
 	Entropy    ports.Entropy
 	Rules      Rules
 	Log        *slog.Logger // nil logs nothing
+
+	waiting waiting
 }
 
 var _ ports.Jobs = (*Jobs)(nil)
@@ -51,23 +54,35 @@ func (a *Jobs) submit(ctx context.Context, s ports.Submission, origin domain.Job
 	if err != nil {
 		return ports.JobDetail{}, err
 	}
-	if !server.Active {
-		return ports.JobDetail{}, domain.ErrServerInactive.Withf("server %q is not active; activate it before running jobs on it", server.Name)
-	}
 	var key ports.Idempotency
 	if s.IdempotencyKey != "" {
 		key = ports.Idempotency{Key: s.IdempotencyKey, Fingerprint: fingerprint(s, origin)}
 	}
-	earlier, err := a.Repository.Add(ctx, key, job)
-	if err != nil {
-		return ports.JobDetail{}, err
+	refusal := a.refuse(ctx, server)
+	accepted := []*domain.Job{job}
+	if refusal != nil {
+		accepted = nil // what was accepted before is still answered with its job
 	}
-	if earlier != nil {
+	earlier, err := a.Repository.Add(ctx, key, accepted...)
+	switch {
+	case err != nil:
+		return ports.JobDetail{}, err
+	case earlier != nil:
 		return a.detail(ctx, earlier)
+	case refusal != nil:
+		return ports.JobDetail{}, refusal
 	}
 	event(ctx, a.Log, domain.State{}, job)
 	a.Signals.Publish(ports.TopicDispatch)
 	return ports.JobDetail{Job: *job, Server: server.Ref()}, nil
+}
+
+// refuse returns why nothing new may be submitted to a server now.
+func (a *Jobs) refuse(ctx context.Context, server *domain.Server) error {
+	if !server.Active {
+		return domain.ErrServerInactive.Withf("server %q is not active; activate it before running jobs on it", server.Name)
+	}
+	return a.admit(ctx, 1)
 }
 
 func (a *Jobs) newJob(s ports.Submission) (*domain.Job, error) {

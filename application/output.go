@@ -20,6 +20,8 @@ type Output struct {
 	Jobs    ports.JobRepository
 	Store   ports.OutputStore
 	Signals ports.Signals
+
+	hubs hubs
 }
 
 var _ ports.Output = (*Output)(nil)
@@ -79,50 +81,63 @@ func (o *Output) Open(ctx context.Context, id domain.JobID, s domain.Stream, off
 	return &outputReader{ctx: ctx, store: o.Store, attempt: job.AttemptID(), stream: s, at: offset, end: end}, size, nil
 }
 
-// Follow implements ports.Output.
+// Follow implements ports.Output. All who follow a job here share the reading of it.
 func (o *Output) Follow(ctx context.Context, id domain.JobID, after domain.Seq, emit func(ports.JobEvent) error) error {
-	wake, cancel := o.Signals.Subscribe(ports.TopicJob(id))
-	defer cancel()
+	h, leave := o.join(id)
+	defer leave()
 	shown := int64(-1)
 	for {
-		job, err := o.Jobs.Get(ctx, id)
+		seen, moved, err := h.look(ctx, after, func(ctx context.Context, r *reading) { o.read(ctx, id, after, r) })
 		if err != nil {
 			return err
 		}
-		if job.Revision != shown && !job.Status.Final() {
-			shown = job.Revision
-			if err := emit(ports.JobEvent{Job: job}); err != nil {
+		events := seen.events(shown)
+		for i := range events {
+			events[i].More = i < len(events)-1
+			if err := emit(events[i]); err != nil {
 				return err
 			}
 		}
-		if after, err = o.emitChunks(ctx, id, after, emit); err != nil {
-			return err
+		shown = seen.job.Revision
+		if n := len(seen.chunks); n > 0 {
+			after = seen.chunks[n-1].Seq
+			continue // there may be more
 		}
-		if job.Status.Final() {
-			return emit(ports.JobEvent{Job: job, Complete: true})
+		if seen.job.Status.Final() {
+			return nil
 		}
 		select {
-		case <-wake:
-		case <-time.After(followPoll):
+		case <-moved:
 		case <-ctx.Done():
 			return contextError(ctx)
 		}
 	}
 }
 
-func (o *Output) emitChunks(ctx context.Context, id domain.JobID, after domain.Seq, emit func(ports.JobEvent) error) (domain.Seq, error) {
-	for {
-		chunks, err := o.Store.Chunks(ctx, id, after, maxChunks)
-		if err != nil || len(chunks) == 0 {
-			return after, err
-		}
-		for i := range chunks {
-			if err := emit(ports.JobEvent{Chunk: &chunks[i]}); err != nil {
-				return after, err
-			}
-			after = chunks[i].Seq
-		}
+// read reads the job first: what it has printed by the time it is final is there when the chunks are read.
+func (o *Output) read(ctx context.Context, id domain.JobID, after domain.Seq, r *reading) {
+	if r.job, r.err = o.Jobs.Get(ctx, id); r.err == nil {
+		r.chunks, r.err = o.Store.Chunks(ctx, id, after, maxChunks)
 	}
+}
+
+// events are what a follower is told who was shown the job at a revision.
+func (r *reading) events(shown int64) []ports.JobEvent {
+	var events []ports.JobEvent
+	state := func() *domain.Job {
+		job := *r.job
+		return &job
+	}
+	if r.job.Revision != shown && !r.job.Status.Final() {
+		events = append(events, ports.JobEvent{Job: state()})
+	}
+	for i := range r.chunks {
+		events = append(events, ports.JobEvent{Chunk: &r.chunks[i]})
+	}
+	if r.job.Status.Final() && len(r.chunks) == 0 {
+		events = append(events, ports.JobEvent{Job: state(), Complete: true})
+	}
+	return events
 }
 
 // outputReader reads a stored stream from at to end.

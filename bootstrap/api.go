@@ -31,7 +31,7 @@ func (p *API) addAPI(ctx context.Context, cfg Config, s Secrets, f *foundation, 
 	}
 	jobs := f.jobs(cfg, log)
 	server, err := httpapi.Open(httpapi.Config{
-		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
+		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, RateLimit: cfg.APIRateLimit, AuthNone: cfg.AuthMode == AuthNone,
 		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.meters.Batches(f.store.Batches())},
 		Output: f.output(), Servers: f.servers, Access: f.servers, Keys: f.keys, MaxUpload: cfg.MaxUploadSize,
 		System: f.system(),
@@ -114,6 +114,6 @@ func (p *API) announceFirst(ctx context.Context) error {
 
 func tellAddress(address string, until time.Time) {
 	if !until.IsZero() {
-		fmt.Fprintf(os.Stderr, "Signed in once, until %s:  %s\n", until.Local().Format("15:04"), address)
+		fmt.Fprintf(os.Stderr, "To sign in, once and until %s, open  %s\n", until.Local().Format("15:04"), address)
 	}
 }

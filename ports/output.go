@@ -15,11 +15,12 @@ type OutputPage struct {
 	Final  bool       // the job is final and there is nothing after Next
 }
 
-// JobEvent is a change that a follower sees: exactly one field is set, but the last event has Complete and Job.
+// JobEvent is a change that a follower sees: exactly one of Job and Chunk is set. Followers share what it points to: they read it.
 type JobEvent struct {
 	Job      *domain.Job   // its state changed
 	Chunk    *domain.Chunk // output came
-	Complete bool          // the job is final and all output was sent
+	Complete bool          // with Job: it is final and all output was sent
+	More     bool          // another event follows at once; who sends them on may wait for it
 }
 
 // Output is how people read what jobs print.

@@ -26,8 +26,8 @@ type JobRows struct {
 // into the room, most urgent first.
 type JobRepository interface {
 	// Add stores new jobs, all or none. With an idempotency key that was used for the same fingerprint within the last 24
-	// hours nothing is stored and the earlier job is returned; else the returned job is nil. Fails with ErrJobExists,
-	// ErrServerNotFound, ErrIdempotencyKey (another fingerprint).
+	// hours nothing is stored and the earlier job is returned; else the returned job is nil. Without jobs it only looks for
+	// the earlier one. Fails with ErrJobExists, ErrServerNotFound, ErrIdempotencyKey (another fingerprint).
 	Add(ctx context.Context, key Idempotency, jobs ...*domain.Job) (earlier *domain.Job, err error)
 	// Get fails with ErrJobNotFound. The returned job is a copy.
 	Get(ctx context.Context, id domain.JobID) (*domain.Job, error)

@@ -20,9 +20,6 @@ import (
 	"github.com/heysubinoy/remora/domain"
 )
 
-// bodyTimeout is how long a caller may take to send a body.
-const bodyTimeout = 30 * time.Second
-
 // bind reads a JSON body of at most limit bytes into v.
 func bind(c echo.Context, v any, limit int64) error {
 	r := c.Request()
@@ -52,6 +49,48 @@ func bindOptional(c echo.Context, v any) error {
 		return err
 	}
 	return wire.Decode(body, v)
+}
+
+// timeBodies gives every body its time, from the first byte that is asked for to the last. What is left of one that nobody
+// read is read by net/http before it sends the answer: for that there is a moment.
+func (s *Server) timeBodies(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if r.Body == nil || r.Body == http.NoBody {
+			return next(c)
+		}
+		b := &timedBody{ReadCloser: r.Body, control: http.NewResponseController(c.Response()), timeout: s.cfg.BodyTimeout}
+		r.Body = b
+		err := next(c)
+		if !b.whole && !b.late {
+			_ = b.control.SetReadDeadline(time.Now().Add(leftoverTimeout))
+		}
+		return err
+	}
+}
+
+const leftoverTimeout = time.Second
+
+type timedBody struct {
+	io.ReadCloser
+	control            *http.ResponseController
+	timeout            time.Duration
+	begun, whole, late bool
+}
+
+// Read implements io.Reader. The end of the body takes the deadline back: what the connection reads later is not the body.
+func (b *timedBody) Read(p []byte) (int, error) {
+	if !b.begun {
+		b.begun = true
+		_ = b.control.SetReadDeadline(time.Now().Add(b.timeout))
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.late = errors.Is(err, os.ErrDeadlineExceeded)
+	if errors.Is(err, io.EOF) {
+		b.whole = true
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 func unsupportedType(header, value, want string) error {
@@ -84,9 +123,6 @@ func readBody(c echo.Context, limit int64) ([]byte, error) {
 	if c.Request().ContentLength > limit {
 		return nil, tooLarge()
 	}
-	control := http.NewResponseController(c.Response())
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, limit))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge()
@@ -95,7 +131,7 @@ func readBody(c echo.Context, limit int64) ([]byte, error) {
 	case err == nil:
 		return body, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, domain.ErrTimeout.Withf("the body did not come within %s", bodyTimeout).Because(err)
+		return nil, domain.ErrTimeout.Withf("the body did not come in time").Because(err)
 	case errors.Is(err, io.ErrUnexpectedEOF), c.Request().Context().Err() != nil:
 		return nil, domain.ErrCanceled.Because(err)
 	}
@@ -248,7 +284,7 @@ func words[T ~string](q *query, name, what string) []T {
 // id reads an id; an empty one is none.
 func (q *query) id(name string) string {
 	v := q.text(name)
-	if v != "" && !wire.IsID(v) {
+	if q.has(name) && !wire.IsID(v) {
 		q.fail(domain.Invalid(name, "%s is not an id", name))
 	}
 	return v

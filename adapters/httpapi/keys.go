@@ -8,7 +8,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
-	"time"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
@@ -78,9 +77,6 @@ func (s *Server) keyForm(c echo.Context) (ports.NewKey, error) {
 	if r.ContentLength > limit {
 		return ports.NewKey{}, s.keyTooLarge()
 	}
-	control := http.NewResponseController(c.Response())
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	f := keyForm{limit: s.cfg.MaxUpload, parts: multipart.NewReader(http.MaxBytesReader(c.Response(), r.Body, limit), options["boundary"])}
 	err = f.read()
 	_, over := errors.AsType[*http.MaxBytesError](err)
@@ -93,7 +89,7 @@ func (s *Server) keyForm(c echo.Context) (ports.NewKey, error) {
 	case told:
 		return ports.NewKey{}, err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return ports.NewKey{}, domain.ErrTimeout.Withf("the body did not come within %s", bodyTimeout).Because(err)
+		return ports.NewKey{}, domain.ErrTimeout.Withf("the body did not come in time").Because(err)
 	case r.Context().Err() != nil:
 		return ports.NewKey{}, domain.ErrCanceled.Because(err)
 	}

@@ -2,7 +2,6 @@ package httpapi_test
 
 import (
 	"net/http"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -24,9 +23,6 @@ func TestOpenAPI_DescribesTheRoutes(t *testing.T) {
 	}
 	for _, route := range b.server.Routes() {
 		registered[route[0]+" "+regexp.MustCompile(`:(\w+)`).ReplaceAllString(route[1], "{$1}")] = true
-	}
-	if os.Getenv("REMORA_CONTRACT") == "" {
-		t.Skip("routes are being added")
 	}
 	require.Equal(t, described, registered)
 }

@@ -58,6 +58,13 @@ func (s *Server) getLogs(c echo.Context) error {
 }
 
 func (s *Server) chunks(c echo.Context, id domain.JobID, since domain.Seq, limit int, wait time.Duration) (ports.OutputPage, error) {
+	if wait > 0 {
+		release, err := s.hold()
+		if err != nil {
+			return ports.OutputPage{}, err
+		}
+		defer release()
+	}
 	ctx, end := s.untilStop(c)
 	defer end()
 	page, err := s.cfg.Output.Chunks(ctx, id, since, limit, wait)

@@ -31,12 +31,27 @@ func (s *Server) resource(c echo.Context, v any) error {
 	}
 	c.Response().Header().Add("Vary", "Authorization")
 	c.Response().Header().Add("Vary", "Cookie")
-	return s.tagged(c, "application/json; charset=utf-8", body)
+	return s.tagged(c, "application/json; charset=utf-8", body, body)
 }
 
-// tagged answers a GET with body under a tag made of it: weak, because it may be sent packed or as it is.
-func (s *Server) tagged(c echo.Context, contentType string, body []byte) error {
-	sum := sha256.Sum256(body)
+// resourceAs is resource, with a tag that is made of version in place of v.
+func (s *Server) resourceAs(c echo.Context, v, version any) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
+	}
+	of, err := encode(version)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Add("Vary", "Authorization")
+	c.Response().Header().Add("Vary", "Cookie")
+	return s.tagged(c, "application/json; charset=utf-8", body, of)
+}
+
+// tagged answers a GET with body under a tag made of version: weak, because it may be sent packed or as it is.
+func (s *Server) tagged(c echo.Context, contentType string, body, version []byte) error {
+	sum := sha256.Sum256(version)
 	tag := `W/"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 	h := c.Response().Header()
 	h.Set("ETag", tag)

@@ -16,7 +16,7 @@ import (
 
 // whole opens a server with every route that there can be.
 func whole(t *testing.T) *bench {
-	return open(t, func(c *httpapi.Config) { c.Metrics = http.NotFoundHandler() })
+	return open(t)
 }
 
 // Every route says what it needs, and nothing is said of routes that are not there.

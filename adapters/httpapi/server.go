@@ -46,6 +46,10 @@ type Config struct {
 	Metrics   http.Handler                                                        // answers /metrics; nil: there is no such path
 	Count     func(method, route string) (answered func(status int, bytes int64)) // is told of every request; nil tells nobody
 
+	RateLimit    int           // requests a second of one caller, twice that at once; 0 = any number
+	MaxOpen      int           // streams and long polls at once; 0 = 5,000
+	BodyTimeout  time.Duration // how long a caller may take to send a body; 0 = 30 s
+	HeadTimeout  time.Duration // how long a caller may take to send a request's head; 0 = 10 s
 	Heartbeat    time.Duration // silence on a stream after which a comment is sent; 0 = 15 s
 	WriteTimeout time.Duration // how long a reader may take nothing before it is cut off; 0 = 30 s
 	StopTimeout  time.Duration // how long Run waits for open requests at its end; 0 = 10 s
@@ -58,6 +62,8 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	page     page
+	limits   *limiter
+	held     chan struct{} // a place for each stream and long poll
 	login    page
 	origins  *http.CrossOriginProtection // tells the dashboard's own pages from others
 	rights   map[string]domain.Role      // what each route needs
@@ -95,11 +101,12 @@ func Open(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, listener: l, origins: origins, closed: make(chan struct{}),
 		page: newPage(pageText, cfg.Version), login: newPage(loginText, cfg.Version),
+		limits: newLimiter(cfg.RateLimit), held: make(chan struct{}, cfg.MaxOpen),
 	}
 	s.stopping, s.stop = context.WithCancelCause(context.Background())
 	s.http = &http.Server{
 		Handler:           s.handler(),
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: cfg.HeadTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
@@ -156,7 +163,7 @@ func (s *Server) handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(discard{})
 	e.HTTPErrorHandler = s.renderError
-	e.Use(s.observe, s.recoverPanics, s.headers, s.cors, s.authenticate)
+	e.Use(s.observe, s.timeBodies, s.recoverPanics, s.headers, s.cors, s.limitStrangers, s.authenticate, s.limitCallers)
 	s.route(e)
 	s.collectRights(e)
 	return e
@@ -178,6 +185,11 @@ func (c *Config) check() error {
 			return domain.Invalid("cors_origin", "%q is not an exact origin; write it as https://remora.example.org, without a path", o)
 		}
 	}
+	if c.MaxOpen <= 0 {
+		c.MaxOpen = 5000
+	}
+	c.BodyTimeout = orDefault(c.BodyTimeout, 30*time.Second)
+	c.HeadTimeout = orDefault(c.HeadTimeout, 10*time.Second)
 	c.Heartbeat = orDefault(c.Heartbeat, 15*time.Second)
 	c.WriteTimeout = orDefault(c.WriteTimeout, 30*time.Second)
 	c.StopTimeout = orDefault(c.StopTimeout, 10*time.Second)

@@ -34,6 +34,11 @@ func (s *Server) follow(c echo.Context) error {
 	if _, err := s.cfg.Output.Chunks(c.Request().Context(), id, since, 1, 0); err != nil {
 		return err
 	}
+	release, err := s.hold()
+	if err != nil {
+		return err
+	}
+	defer release()
 	h := c.Response().Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
@@ -103,40 +108,55 @@ type eventWriter struct {
 	control  *http.ResponseController
 	timeout  time.Duration
 	cursor   domain.Seq
+	held     []byte // written, and not sent yet
 }
+
+// maxHeld is how much is collected before it is sent.
+const maxHeld = 16 << 10
+
+// keptRoom is how much room a reader keeps who is told nothing.
+const keptRoom = 2 << 10
 
 func (w *eventWriter) event(e ports.JobEvent) error {
 	switch {
 	case e.Chunk != nil:
 		w.cursor = e.Chunk.Seq
-		return w.send(wire.EventOutput, wire.ChunkOf(e.Chunk))
+		return w.send(wire.EventOutput, wire.ChunkOf(e.Chunk), e.More)
 	case e.Job == nil:
 		return nil
 	case e.Complete:
-		return w.send(wire.EventComplete, wire.JobOf(e.Job, nil))
+		return w.send(wire.EventComplete, wire.JobOf(e.Job, nil), e.More)
 	}
-	return w.send(wire.EventStatus, wire.JobOf(e.Job, nil))
+	return w.send(wire.EventStatus, wire.JobOf(e.Job, nil), e.More)
 }
 
-func (w *eventWriter) send(name string, data any) error {
+func (w *eventWriter) send(name string, data any, more bool) error {
 	body, err := json.Marshal(data) // one line, so one data field
 	if err != nil {
 		return err
 	}
-	return w.write(fmt.Sprintf("id: %d\nevent: %s\ndata: ", w.cursor, name), body, "\n\n")
+	return w.write(fmt.Sprintf("id: %d\nevent: %s\ndata: ", w.cursor, name), body, "\n\n", more)
 }
 
-func (w *eventWriter) comment(text string) error { return w.write(": ", []byte(text), "\n\n") }
+func (w *eventWriter) comment(text string) error { return w.write(": ", []byte(text), "\n\n", false) }
 
-func (w *eventWriter) write(before string, body []byte, after string) error {
+// write collects events while more of them come, and sends them together: a thousand readers cost a system call each, not one
+// for each line.
+func (w *eventWriter) write(before string, body []byte, after string, more bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.held = append(append(append(w.held, before...), body...), after...)
+	if more && len(w.held) < maxHeld {
+		return nil
+	}
 	if err := w.control.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
 		return gone(err)
 	}
-	whole := make([]byte, 0, len(before)+len(body)+len(after))
-	whole = append(append(append(whole, before...), body...), after...)
-	if _, err := w.response.Write(whole); err != nil {
+	_, err := w.response.Write(w.held)
+	if w.held = w.held[:0]; cap(w.held) > keptRoom {
+		w.held = nil // one long chunk is no reason to keep its room for hours
+	}
+	if err != nil {
 		return gone(err)
 	}
 	return gone(w.control.Flush())

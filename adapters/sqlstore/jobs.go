@@ -18,7 +18,7 @@ type jobs struct{ s *Store }
 // Add implements ports.JobRepository.
 func (r *jobs) Add(ctx context.Context, key ports.Idempotency, list ...*domain.Job) (earlier *domain.Job, err error) {
 	if len(list) == 0 {
-		return nil, done(ctx)
+		return r.earlier(ctx, key)
 	}
 	err = r.s.write(ctx, func(c *conn) error {
 		earlier = nil
@@ -46,6 +46,26 @@ func useKey(c *conn, key ports.Idempotency, id domain.JobID) (*domain.Job, error
 	if err != nil || fresh > 0 {
 		return nil, err
 	}
+	return jobOfKey(c, key)
+}
+
+// earlier looks for the job that a key is tied to.
+func (r *jobs) earlier(ctx context.Context, key ports.Idempotency) (job *domain.Job, err error) {
+	if key.Key == "" {
+		return nil, done(ctx)
+	}
+	err = r.s.read(ctx, func(c *conn) error {
+		var known int
+		there, err := found(c.get(&known, "SELECT 1 FROM idempotency WHERE key = ? AND created_at > {ago}", text(key.Key), keyLife))
+		if there {
+			job, err = jobOfKey(c, key)
+		}
+		return err
+	})
+	return job, err
+}
+
+func jobOfKey(c *conn, key ports.Idempotency) (*domain.Job, error) {
 	var known struct {
 		Fingerprint string
 		JobID       string `db:"job_id"`
@@ -202,7 +222,7 @@ func (r *jobs) Save(ctx context.Context, job *domain.Job) error {
 		if g := gates[job.BatchID]; g.stopped() && job.Status == domain.StatusQueued {
 			again := *job
 			again.Revision++
-			if _, err := cancelAll(c, []*domain.Job{&again}, domain.Reason(g.StopReason), job.UpdatedAt, freed); err != nil {
+			if _, err := cancelAll(c, []*domain.Job{&again}, job.UpdatedAt, freed); err != nil {
 				return err
 			}
 		}

@@ -16,6 +16,7 @@ var jobKeyClauses = clauses{
 	"RepeatReturnsTheEarlierJob":         keyRepeat,
 	"AnotherFingerprintIsRefused":        keyReused,
 	"KeysAreToldApartByEveryByte":        keyBytes,
+	"WithoutJobsTheKeyIsOnlyLookedFor":   keyLook,
 	"NoKeyTiesNothing":                   keyEmpty,
 	"RefusedAddLeavesTheKeyFree":         keyLeftFree,
 	"KeyEndsWithItsJob":                  keyOfDeletedJob,
@@ -52,6 +53,26 @@ func keyRepeat(t *testing.T, s Storage) {
 	_, err = s.Jobs.Get(t.Context(), second.ID)
 	require.ErrorIs(t, err, domain.ErrJobNotFound)
 	require.Equal(t, int64(2), countJobs(t, s))
+}
+
+func keyLook(t *testing.T, s Storage) {
+	server := addServer(t, s)
+	key := ports.Idempotency{Key: "k", Fingerprint: "one"}
+	earlier, err := s.Jobs.Add(t.Context(), key)
+	require.NoError(t, err)
+	require.Nil(t, earlier)
+	job := fixture.Job(t, fixture.Pending, fixture.On(server.ID))
+	earlier, err = s.Jobs.Add(t.Context(), key, job)
+	require.NoError(t, err)
+	require.Nil(t, earlier, "the look has tied the key")
+	earlier, err = s.Jobs.Add(t.Context(), key)
+	require.NoError(t, err)
+	requireSameJob(t, job, earlier)
+	_, err = s.Jobs.Add(t.Context(), ports.Idempotency{Key: "k", Fingerprint: "two"})
+	require.ErrorIs(t, err, domain.ErrIdempotencyKey)
+	earlier, err = s.Jobs.Add(t.Context(), ports.Idempotency{})
+	require.NoError(t, err)
+	require.Nil(t, earlier)
 }
 
 func keyReused(t *testing.T, s Storage) {

@@ -108,6 +108,21 @@ func submitClauses(t *testing.T, open func(t *testing.T) Services) {
 		}
 	})
 	t.Run("RefusesWhatCannotBe", func(t *testing.T) { refusedSubmissions(t, open(t)) })
+	t.Run("OneKeyIsOneJobWhateverBecameOfItsServer", func(t *testing.T) {
+		s := open(t)
+		server, off := s.server(t).ID, false
+		ask := ports.Submission{ServerID: server, Command: "date", IdempotencyKey: "deploy 42"}
+		first, err := s.Jobs.Submit(t.Context(), ask)
+		require.NoError(t, err)
+		_, err = s.Servers.Update(t.Context(), server, ports.ServerChange{Active: &off})
+		require.NoError(t, err)
+		again, err := s.Jobs.Submit(t.Context(), ask)
+		require.NoError(t, err)
+		require.Equal(t, first.Job.ID, again.Job.ID)
+		ask.IdempotencyKey = "deploy 43"
+		_, err = s.Jobs.Submit(t.Context(), ask)
+		wantError(t, err, domain.ErrServerInactive)
+	})
 	t.Run("OneKeyIsOneJob", func(t *testing.T) {
 		s := open(t)
 		ask := ports.Submission{ServerID: s.server(t).ID, Command: "date", IdempotencyKey: "deploy 42"}

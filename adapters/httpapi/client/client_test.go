@@ -20,6 +20,7 @@ import (
 	"github.com/heysubinoy/remora/ports"
 	"github.com/heysubinoy/remora/test/contract"
 	"github.com/heysubinoy/remora/test/fixture/drivingports"
+	"github.com/heysubinoy/remora/test/harness/apicheck"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,7 +50,20 @@ func serveAt(t *testing.T, w *drivingports.World, addr string) *httpapi.Server {
 
 func dial(t *testing.T, url string) *client.Client {
 	t.Helper()
-	c, err := client.New(client.Config{URL: url, Token: domain.NewSecret(drivingports.Token)})
+	return dialThrough(t, url, nil)
+}
+
+// dialChecked holds every answer against the API's description; answers that a test makes up are in none.
+func dialChecked(t *testing.T, url string) *client.Client {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return dialThrough(t, url, &http.Client{Transport: apicheck.Transport(t, transport)})
+}
+
+func dialThrough(t *testing.T, url string, through *http.Client) *client.Client {
+	t.Helper()
+	c, err := client.New(client.Config{URL: url, Token: domain.NewSecret(drivingports.Token), HTTP: through})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c
@@ -57,7 +71,7 @@ func dial(t *testing.T, url string) *client.Client {
 
 func services(t *testing.T) contract.Services {
 	w := drivingports.New()
-	c := dial(t, serve(t, w).URL())
+	c := dialChecked(t, serve(t, w).URL())
 	good, dead := w.Ends()
 	return contract.Services{
 		Jobs: c.Jobs, Batches: c.Batches, Output: c.Output, Servers: c.Servers, Access: c.Access, Keys: c.Keys, Good: good, Dead: dead,

@@ -106,6 +106,9 @@ func copyAliases(doc *Object) error {
 				return fmt.Errorf("%s is an alias of nothing", path)
 			}
 			alias := target.Clone()
+			if method == "get" { // which changes nothing and so has no body
+				alias.remove("requestBody")
+			}
 			alias.Set("operationId", target.Text("operationId")+"Alias")
 			alias.Set("deprecated", true)
 			alias.Set("description", fmt.Sprintf("An older name of `%s %s`.", strings.ToUpper(of.Text("method")), of.Text("path")))
@@ -144,11 +147,13 @@ func completeOperation(doc *Object, op Operation) error {
 		op.addParameter("IdempotencyKey")
 		codes = append(codes, "idempotency_key_reused")
 	}
+	var fields []string
 	for _, p := range append(item.List("parameters"), op.List("parameters")...) {
-		codes = append(codes, parameterCodes(doc.Ref(p.(*Object)))...)
+		fields = append(fields, parameterCodes(doc.Ref(p.(*Object)))...)
 	}
 	if body := op.At("requestBody"); body != nil {
-		codes = append(codes, completeBody(doc, body)...)
+		codes = append(codes, "body_invalid", "field_unknown", "field_duplicate", "content_type_unsupported", "body_too_large")
+		fields = append(fields, completeBody(doc, body)...)
 	}
 	for status, r := range responses.Objects() {
 		if codes := r.Texts("x-codes"); len(codes) > 0 {
@@ -156,7 +161,7 @@ func completeOperation(doc *Object, op Operation) error {
 		}
 		completeResponse(doc, status, r)
 	}
-	if err := addErrors(doc, responses, codes); err != nil {
+	if err := addErrors(doc, responses, codes, fields); err != nil {
 		return err
 	}
 	statuses := []string{"429", "499", "500", "503", "504"}
@@ -196,9 +201,9 @@ func parameterCodes(p *Object) []string {
 	return []string{name + "_invalid"}
 }
 
-// completeBody describes a JSON body and returns the errors of one that is wrong.
+// completeBody describes a body and returns the errors of its fields.
 func completeBody(doc, body *Object) []string {
-	codes := []string{"body_invalid", "field_unknown", "field_duplicate", "content_type_unsupported", "body_too_large"}
+	var codes []string
 	if name := body.Text("x-schema"); name != "" {
 		body.Set("required", name != "Nothing" && !body.Flag("x-optional"))
 		body.Set("content", Of("application/json", media(doc, name)))
@@ -246,8 +251,9 @@ func completeResponse(doc *Object, status string, r *Object) {
 	}
 }
 
-// addErrors describes the answers with these codes, one for each status that the operation has not described itself.
-func addErrors(doc, responses *Object, codes []string) error {
+// addErrors describes the answers with these codes, one for each status that the operation has not described itself. Those of
+// fields are 400, whatever the same word says elsewhere.
+func addErrors(doc, responses *Object, codes, fields []string) error {
 	byStatus := map[string][]string{}
 	shared := append(slices.Clone(common), signedIn...)
 	for _, code := range codes {
@@ -257,6 +263,11 @@ func addErrors(doc, responses *Object, codes []string) error {
 		}
 		if !slices.Contains(byStatus[status], code) {
 			byStatus[status] = append(byStatus[status], code)
+		}
+	}
+	for _, code := range fields {
+		if !slices.Contains(byStatus["400"], code) {
+			byStatus["400"] = append(byStatus["400"], code)
 		}
 	}
 	for status, own := range byStatus {

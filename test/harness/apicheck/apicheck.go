@@ -92,14 +92,14 @@ func (c *Checker) check(x Exchange) error {
 	if method == "head" {
 		method = "get"
 	}
-	t := c.match(x.URL.EscapedPath())
-	if t == nil {
+	t, known := c.match(method, x.URL.EscapedPath())
+	switch {
+	case !known:
 		return c.elsewhere(x, "404")
-	}
-	op := t.item.At(method)
-	if op == nil {
+	case t == nil:
 		return c.elsewhere(x, "405")
 	}
+	op := t.item.At(method)
 	at := []string{"paths", t.path, method}
 	status := strconv.Itoa(x.Status)
 	response := op.At("responses", status)
@@ -143,27 +143,32 @@ func options(x Exchange) error {
 	return nil
 }
 
-func (c *Checker) match(path string) *template {
+// Describes reports whether the document has an operation for a path.
+func (c *Checker) Describes(method, path string) bool {
+	t, _ := c.match(strings.ToLower(method), path)
+	return t != nil
+}
+
+// match returns the path of the document that has the method, and whether there is any.
+func (c *Checker) match(method, path string) (found *template, known bool) {
 	parts := strings.Split(path, "/")
-	var found *template
 	for i, t := range c.paths {
-		if t.path == path {
-			return &c.paths[i]
-		}
 		if len(t.parts) != len(parts) {
 			continue
 		}
 		fits := true
 		for j, p := range t.parts {
 			variable := strings.HasPrefix(p, "{")
-			fits = fits && (variable && parts[j] != "" || p == parts[j])
+			empty := parts[j] == "" && j == len(parts)-1 // then the path ends before it
+			fits = fits && (variable && !empty || p == parts[j])
 		}
+		known = known || fits
 		// What is written out goes before a variable.
-		if fits && (found == nil || strings.Count(t.path, "{") < strings.Count(found.path, "{")) {
+		if fits && t.item.Has(method) && (found == nil || strings.Count(t.path, "{") < strings.Count(found.path, "{")) {
 			found = &c.paths[i]
 		}
 	}
-	return found
+	return found, known
 }
 
 // guarded are headers that mean something: one that is answered must be described.
@@ -236,12 +241,12 @@ func (c *Checker) request(x Exchange, t *template, op *openapi.Object, method st
 		}
 	}
 	for name := range query {
-		if !described[name] {
+		if !described[name] && !op.Has("security") { // what anybody may ask takes any query
 			return fmt.Errorf("the parameter %s was accepted and is not described", name)
 		}
 	}
 	content := op.At("requestBody", "content")
-	if len(x.Sent) == 0 || x.Method == http.MethodHead {
+	if len(x.Sent) == 0 || method == "get" { // a GET has no body, whatever comes with it
 		return nil
 	}
 	if content == nil {
@@ -258,7 +263,7 @@ func (c *Checker) request(x Exchange, t *template, op *openapi.Object, method st
 
 // Event checks an event of a stream.
 func (c *Checker) Event(path, name string, data []byte) error {
-	t := c.match(path)
+	t, _ := c.match("get", path)
 	if t == nil {
 		return fmt.Errorf("%s is not described", path)
 	}
@@ -337,6 +342,9 @@ func (c *Checker) Unseen() []string {
 	defer c.mu.Unlock()
 	var unseen []string
 	for _, op := range openapi.Operations(c.doc) {
+		if op.Flag("deprecated") { // the same handler under an older name
+			continue
+		}
 		for status, r := range op.At("responses").Objects() {
 			if name := op.Method + " " + op.Path + " " + status; !c.seen[name] && !r.Has("$ref") {
 				unseen = append(unseen, name)

@@ -6,21 +6,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 )
-
-// settled says whether a difference fails the test.
-var settled = os.Getenv("REMORA_CONTRACT") != ""
-
-func (tr *transport) report(err error) {
-	if settled {
-		tr.t.Error(err)
-	} else {
-		tr.t.Log(err)
-	}
-}
 
 // Transport sends requests with next and checks every exchange; what is wrong fails the test. Streams of events are checked
 // as they are read.
@@ -64,7 +52,7 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	if err := tr.c.Check(x); err != nil {
-		tr.report(err)
+		tr.t.Error(err)
 	}
 	return resp, nil
 }
@@ -108,7 +96,7 @@ func (e *events) Read(p []byte) (int, error) {
 		e.rest.Reset()
 		e.rest.WriteString(rest)
 		if err := e.tr.c.block(e.path, text); err != nil {
-			e.tr.report(err)
+			e.tr.t.Error(err)
 		}
 	}
 	return n, err
