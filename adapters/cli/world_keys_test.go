@@ -80,7 +80,7 @@ func (p worldAccess) Check(ctx context.Context, id domain.ServerID) (ports.Serve
 }
 
 func (p worldAccess) CheckAll(ctx context.Context, q ports.ServerQuery) ([]ports.ServerStatus, error) {
-	list, err := listServers(ctx, worldServers{p.w}, q)
+	list, err := listServers(ctx, worldServers(p), q)
 	var all []ports.ServerStatus
 	for _, s := range list {
 		status, err := p.Check(ctx, s.ID)

@@ -66,7 +66,8 @@ func TestTunnel_SharesTheConnectionToTheJumpServer(t *testing.T) {
 	jump, end := sshd.Start(t), sshd.StartWith(t, sshd.Config{Lines: []string{"MaxStartups 100"}})
 	e := newExecutor(t, sshexec.Config{})
 	var all sync.WaitGroup
-	for i := range 12 {
+	const servers = 30
+	for i := range servers {
 		all.Go(func() {
 			target := through(end.Target(), jump.Target())
 			target.Credential.Passphrase = domain.NewSecret(strings.Repeat("x", i+1)) // another identity: a connection of its own
@@ -78,7 +79,19 @@ func TestTunnel_SharesTheConnectionToTheJumpServer(t *testing.T) {
 	}
 	all.Wait()
 	require.LessOrEqual(t, jump.Connections(), 3, "a way to a server takes no place of a session")
-	require.GreaterOrEqual(t, end.Connections(), 12)
+	require.GreaterOrEqual(t, end.Connections(), servers)
+}
+
+// TestTunnel_AnotherWayIsAnotherConnection shows that what stands over one way is not taken for another.
+func TestTunnel_AnotherWayIsAnotherConnection(t *testing.T) {
+	jump, end := sshd.Start(t), sshd.Start(t)
+	closed := sshd.StartWith(t, sshd.Config{Lines: []string{"AllowTcpForwarding no"}})
+	e := newExecutor(t, sshexec.Config{})
+	report := e.Check(t.Context(), through(end.Target(), jump.Target()))
+	require.True(t, report.OK, report.Message)
+	report = e.Check(t.Context(), through(end.Target(), closed.Target()))
+	require.False(t, report.OK, "the way through the other jump server was not looked at")
+	require.Equal(t, closed.Target().Server.ID, report.Hop)
 }
 
 func TestTunnel_ReportsSayWhichHopFailed(t *testing.T) {
