@@ -184,15 +184,15 @@ func (j *journey) prepare() bool {
 // open reads the server and its credential; under accept-new it pins the key of a server that was never seen. While the
 // database is away it tries on.
 func (j *journey) open() error {
-	tested := false
+	var tested domain.ServerID
 	for n := 0; ; n++ {
 		t, _, err := j.Servers.target(j.lease, j.now().ServerID)
 		if err == nil && j.fresh && !t.Server.Active {
 			return &domain.Failure{Reason: domain.ReasonPolicyDenied, Message: domain.ErrServerInactive.Message, NotStarted: true}
 		}
-		if err == nil && !tested && t.Server.HostKey == nil && t.Server.HostKeyPolicy == domain.HostKeyAcceptNew {
-			if err = j.pinFirst(t.Server.ID); err == nil {
-				tested = true
+		if id, first := unseen(t); err == nil && first && id != tested {
+			if err = j.pinFirst(id); err == nil {
+				tested = id
 				continue
 			}
 		}

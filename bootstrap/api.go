@@ -33,7 +33,7 @@ func (p *API) addAPI(ctx context.Context, cfg Config, s Secrets, f *foundation, 
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
 		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.store.Batches()},
-		Output: f.output(), Servers: f.servers, Access: f.servers,
+		Output: f.output(), Servers: f.servers, Access: f.servers, Keys: f.keys, MaxUpload: cfg.MaxUploadSize,
 		System: f.system(),
 		Auth:   tokens, Tokens: tokens, Sessions: sessions, Logger: log.With("part", "api"), Version: Version,
 		Metrics: p.meters.Handler(), Count: p.meters.Request,

@@ -74,7 +74,7 @@ func connect(_ context.Context, url string, token domain.Secret) (cli.Services, 
 	if err != nil {
 		return cli.Services{}, err
 	}
-	return cli.Services{Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, System: c.System, Tokens: c.Tokens, Account: c.Account}, nil
+	return cli.Services{Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, Keys: c.Keys, System: c.System, Tokens: c.Tokens, Account: c.Account}, nil
 }
 
 // apart runs one service as a process of its own, until ctx is done.

@@ -46,6 +46,7 @@ type foundation struct {
 	queue    *netqueue.Client
 	executor *sshexec.Executor
 	servers  *application.Servers
+	keys     *application.Keys
 	clock    system.Clock
 	entropy  system.Entropy
 	meters   *metrics.Meters
@@ -109,6 +110,9 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	if err := store.Migrate(ctx); err != nil {
 		return nil, err
 	}
+	if err := checkMasterKey(ctx, cfg, store.MasterKeyCheck(), s.Vault); err != nil {
+		return nil, err
+	}
 	queue := netqueue.NewClient(netqueue.ClientConfig{
 		Addr: cfg.NetQueueAddr, Queue: cfg.QueueName, Token: s.QueueToken, TLS: s.QueueTLS, Logger: log.With("part", "queue-client"),
 	})
@@ -121,8 +125,10 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	f := &foundation{store: store, queue: queue, executor: executor, meters: p.meters}
 	f.watch()
 	f.servers = &application.Servers{
-		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
+		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Stored: store.Keys(), Checks: store.Checks(),
+		Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
 	}
+	f.keys = &application.Keys{Repository: store.Keys(), Vault: s.Vault, Reader: sshexec.KeyReader{}, Clock: f.clock}
 	return f, nil
 }
 

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/heysubinoy/remora/adapters/vault"
 	"github.com/heysubinoy/remora/application"
 	"github.com/heysubinoy/remora/domain"
+	"github.com/heysubinoy/remora/ports"
 )
 
 // Origin says where the secrets come from that the parts of Remora share.
@@ -152,4 +154,17 @@ func checkToken(setting, path string, token domain.Secret) error {
 		return fmt.Errorf("%s: %s holds a known sample; make a token of your own", setting, path)
 	}
 	return nil
+}
+
+// checkMasterKey fails with settings_invalid when the master key is not the one that sealed what the database holds. It may
+// not start: what it sealed would be lost to the right one.
+func checkMasterKey(ctx context.Context, c Config, kept ports.MasterKeyCheck, v ports.Vault) error {
+	err := application.CheckMasterKey(ctx, kept, v)
+	if err == nil || domain.KindOf(err) == domain.KindCanceled || errors.Is(err, domain.ErrStorageUnavailable) {
+		return err
+	}
+	file := secretFile{named: c.MasterKeyFile, name: "master.key"}.path(c)
+	return settingsInvalid(fmt.Errorf(
+		"REMORA_MASTER_KEY_FILE=%q: this is not the master key that sealed the keys and passwords in this database; name the right file, or put the right key back from its copy",
+		file))
 }

@@ -126,10 +126,17 @@ var (
 	ErrServerChanged      = &Error{Kind: KindConflict, Code: "server_changed", Message: "the server was changed by someone else meanwhile; read it again"}
 	ErrServerInactive     = &Error{Kind: KindConflict, Code: "server_inactive", Message: "the server is not active; activate it first"}
 	ErrServerHasJobs      = &Error{Kind: KindConflict, Code: "server_has_jobs", Message: "the server has jobs"}
+	ErrServerIsJump       = &Error{Kind: KindConflict, Code: "server_is_jump", Message: "other servers are reached through this server"}
+	ErrJumpNotFound       = jumpInvalid("proxy_jump_invalid", "there is no server with the id that proxy_jump names")
+	ErrJumpLoop           = jumpInvalid("proxy_jump_loop", "the server would be reached through itself; name another as proxy_jump")
+	ErrJumpTooLong        = jumpInvalid("proxy_jump_too_long", "a way has two jump servers at most; name one as proxy_jump that is nearer")
 	ErrCredentialNeeded   = &Error{Kind: KindConflict, Code: "credential_needed", Message: "the server needs its password or key anew, because its address, user or host key was changed"}
 	ErrHostKeyUnknown     = &Error{Kind: KindConflict, Code: "host_key_unknown", Message: "nobody has confirmed the server's host key"}
 	ErrHostKeyMismatch    = &Error{Kind: KindConflict, Code: "host_key_mismatch", Message: "the server showed another host key than the confirmed one"}
 	ErrKeyUnreadable      = &Error{Kind: KindUnprocessable, Code: "key_unreadable", Message: "this is not a private key that can be read"}
+	ErrKeyNotFound        = &Error{Kind: KindNotFound, Code: "key_not_found", Message: "there is no stored key with this name"}
+	ErrKeyNameTaken       = &Error{Kind: KindConflict, Code: "key_name_taken", Message: "a stored key with this name exists"}
+	ErrKeyInUse           = &Error{Kind: KindConflict, Code: "key_in_use", Message: "servers log in with this key"}
 	ErrShellNotAllowed    = &Error{Kind: KindInvalid, Code: "shell_not_allowed", Message: "this shell is not allowed"}
 	ErrVaultSealed        = &Error{Kind: KindUnavailable, Code: "vault_sealed", Message: "the vault is sealed: the master key is missing or is not the one that sealed the stored secrets"}
 	ErrWorkerNotFound     = &Error{Kind: KindNotFound, Code: "worker_not_found", Message: "the worker is not registered, or was declared silent"}

@@ -136,12 +136,13 @@ type OutputStore interface {
 
 // ServerRepository keeps servers and, apart from them, their sealed credentials.
 type ServerRepository interface {
-	// Add stores a server and, unless it is nil, its credential. Fails with ErrServerNameTaken.
+	// Add stores a server and, unless it is nil, its credential. Fails with ErrServerNameTaken, ErrKeyNotFound,
+	// ErrJumpNotFound, ErrJumpLoop, ErrJumpTooLong; no race leads to a loop or to a key or jump server that is not there.
 	Add(ctx context.Context, s *domain.Server, credential domain.Sealed) error
 	// Get fails with ErrServerNotFound. Credential is nil where none is stored.
 	Get(ctx context.Context, id domain.ServerID) (s *domain.Server, credential domain.Sealed, err error)
 	// Save stores a changed server if nobody saved it since it was read, and raises its Revision. A non-nil credential
-	// replaces the stored one, an empty one removes it. Fails with ErrServerChanged, ErrServerNameTaken, ErrServerNotFound.
+	// replaces the stored one, an empty one removes it. Fails with ErrServerChanged, ErrServerNotFound, and as Add.
 	Save(ctx context.Context, s *domain.Server, credential *domain.Sealed) error
 	// List returns a page by name. Fails with cursor_invalid.
 	List(ctx context.Context, q ServerQuery) (ServerPage, error)
@@ -149,6 +150,26 @@ type ServerRepository interface {
 	Refs(ctx context.Context, ids []domain.ServerID) (map[domain.ServerID]domain.ServerRef, error)
 	// Delete removes a server with its credential and, if force, its finished jobs with their output. Fails as Servers.Delete.
 	Delete(ctx context.Context, id domain.ServerID, force bool) (deletedJobs int64, err error)
+}
+
+// ServerCheck is the outcome of a check of a server as it was when it was read.
+type ServerCheck struct {
+	Server domain.Server
+	Check  domain.Check
+}
+
+// ServerChecks keeps the outcomes of checks.
+type ServerChecks interface {
+	// Keep stores each check as its server's LastCheck, whatever else changed the server meanwhile, and leaves its Revision
+	// as it is; but a check of another address, user or way tells nothing and is dropped, and so is one that is older than
+	// the stored one. Fails with ErrStorageUnavailable.
+	Keep(ctx context.Context, checks ...ServerCheck) error
+}
+
+// MasterKeyCheck keeps a value by which every program can tell whether its master key is the one that seals the secrets here.
+type MasterKeyCheck interface {
+	// Keep stores the value unless one is stored, and returns the one that is. Fails with ErrStorageUnavailable.
+	Keep(ctx context.Context, value domain.Sealed) (stored domain.Sealed, err error)
 }
 
 // Pinger is asked whether it is there.

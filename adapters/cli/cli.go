@@ -21,6 +21,7 @@ type Services struct {
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
+	Keys    ports.Keys
 	System  ports.System
 	Tokens  ports.Tokens
 	Account ports.Account

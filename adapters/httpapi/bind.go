@@ -54,21 +54,22 @@ func bindOptional(c echo.Context, v any) error {
 	return wire.Decode(body, v)
 }
 
-func checkContentType(r *http.Request) error {
-	unsupported := func(header, value, want string) error {
-		return &domain.Error{
-			Kind: domain.KindUnsupported, Code: "content_type_unsupported",
-			Message: fmt.Sprintf("%s %q is not understood here; send %s", header, short(value), want),
-		}
+func unsupportedType(header, value, want string) error {
+	return &domain.Error{
+		Kind: domain.KindUnsupported, Code: "content_type_unsupported",
+		Message: fmt.Sprintf("%s %q is not understood here; send %s", header, short(value), want),
 	}
+}
+
+func checkContentType(r *http.Request) error {
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return unsupported("Content-Encoding", e, "the body as it is")
+		return unsupportedType("Content-Encoding", e, "the body as it is")
 	}
 	value := r.Header.Get("Content-Type")
 	media, params, err := mime.ParseMediaType(value)
 	charset := params["charset"]
 	if err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return unsupported("Content-Type", value, "application/json")
+		return unsupportedType("Content-Type", value, "application/json")
 	}
 	return nil
 }

@@ -72,6 +72,17 @@ func (s *Server) route(e *echo.Echo) {
 	get(api+"/tokens", s.listTokens)
 	e.POST(api+"/tokens/:id/rotate", s.rotateToken)
 	e.DELETE(api+"/tokens/:id", s.deleteToken)
+	e.POST(api+"/servers/:id/status", s.checkServer)
+	e.POST(api+"/servers/bulk/status", s.checkServers)
+
+	e.POST(api+"/upload/pem", s.uploadKey)
+	get(api+"/files/pem", s.listKeys)
+	e.DELETE(api+"/files/pem/:filename", s.deleteKey)
+
+	// What older clients call these.
+	get(api+"/servers/:id/status", s.checkServer)
+	get(api+"/servers/status/all", s.checkServers)
+	e.POST(api+"/pem-files/upload", s.uploadKey)
 }
 
 // underAPI reports whether a path is the API's, whether or not something is there.

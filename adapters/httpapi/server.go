@@ -33,6 +33,7 @@ type Config struct {
 	Output   ports.Output
 	Servers  ports.Servers
 	Access   ports.ServerAccess
+	Keys     ports.Keys
 	System   ports.System
 	Auth     ports.Authenticator
 	Tokens   ports.Tokens
@@ -41,8 +42,9 @@ type Config struct {
 	Logger  *slog.Logger // nil logs nothing
 	Version string       // shown on / and /health
 
-	Metrics http.Handler                                                        // answers /metrics; nil: there is no such path
-	Count   func(method, route string) (answered func(status int, bytes int64)) // is told of every request; nil tells nobody
+	MaxUpload int64                                                               // bytes of a key that is uploaded; 0 = 64 KiB
+	Metrics   http.Handler                                                        // answers /metrics; nil: there is no such path
+	Count     func(method, route string) (answered func(status int, bytes int64)) // is told of every request; nil tells nobody
 
 	Heartbeat    time.Duration // silence on a stream after which a comment is sent; 0 = 15 s
 	WriteTimeout time.Duration // how long a reader may take nothing before it is cut off; 0 = 30 s
@@ -163,7 +165,7 @@ func (s *Server) handler() http.Handler {
 func (c *Config) check() error {
 	for name, missing := range map[string]bool{
 		"Jobs": c.Jobs == nil, "Batches": c.Batches == nil, "Output": c.Output == nil, "Servers": c.Servers == nil, "Access": c.Access == nil,
-		"System": c.System == nil, "Auth": c.Auth == nil && !c.AuthNone, "Tokens": c.Tokens == nil,
+		"Keys": c.Keys == nil, "System": c.System == nil, "Auth": c.Auth == nil && !c.AuthNone, "Tokens": c.Tokens == nil,
 		"Sessions": c.Sessions == nil && !c.AuthNone,
 	} {
 		if missing {
@@ -179,6 +181,9 @@ func (c *Config) check() error {
 	c.Heartbeat = orDefault(c.Heartbeat, 15*time.Second)
 	c.WriteTimeout = orDefault(c.WriteTimeout, 30*time.Second)
 	c.StopTimeout = orDefault(c.StopTimeout, 10*time.Second)
+	if c.MaxUpload <= 0 {
+		c.MaxUpload = defaultUpload
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

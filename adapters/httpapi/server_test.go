@@ -23,7 +23,7 @@ func TestOpen_SaysWhatIsWrong(t *testing.T) {
 	b := open(t)
 	w := drivingports.New()
 	whole := httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
+		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), Keys: w.Keys(), System: w.System(), Auth: w.Auth(),
 		Tokens: w.Tokens(), Sessions: w.Sessions(),
 	}
 	for name, c := range map[string]struct {

@@ -27,6 +27,9 @@ type Store struct {
 	workers map[domain.WorkerID]*lease
 	access  access
 	queues  map[string]string // the store last seen behind a queue's name
+
+	stored    map[string]keyRecord // private keys by name
+	masterKey domain.Sealed        // the value that it is known by
 }
 
 // record is a job with all that is kept of it.
@@ -54,6 +57,7 @@ func NewStore(now func() time.Time) *Store {
 		workers: map[domain.WorkerID]*lease{},
 		access:  newAccess(),
 		queues:  map[string]string{},
+		stored:  map[string]keyRecord{},
 	}
 }
 

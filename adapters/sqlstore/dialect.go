@@ -38,6 +38,7 @@ type dialect struct {
 //	{share server} keep others from giving places on the server s
 //	{lock batch}  keep others from giving or taking places of the batch b, and from stopping it
 //	{of in flight} read through the index of jobs in flight; SQLite would take that of all jobs a server ever had
+//	{share}       keep others from deleting the chosen rows
 //	{of batch}, {of batch in flight}, {waiting for batch}, {waiting for server} alike, through their own indexes
 //	{position}    the function that finds a text in a text, 0 for not at all
 //	{by order}    before a column: read in the order of the list and look at this on the way. PostgreSQL knows from its statistics
@@ -50,7 +51,7 @@ var (
 		words: strings.NewReplacer(
 			"{now}", "now()", "{lease}", "now() + ? * interval '1 microsecond'", "{in}", "= ANY (?)",
 			"{ago}", "now() - ? * interval '1 microsecond'", "{true}", "TRUE", "{zero}", "timestamptz '0001-01-01 00:00:00+00'",
-			"{lock}", "FOR UPDATE", "{lock skip}", "FOR UPDATE SKIP LOCKED",
+			"{lock}", "FOR UPDATE", "{share}", "FOR KEY SHARE", "{lock skip}", "FOR UPDATE SKIP LOCKED",
 			"{lock server}", "FOR NO KEY UPDATE OF s", "{share server}", "FOR SHARE OF s",
 			"{lock batch}", "FOR NO KEY UPDATE OF b",
 			"{of in flight}", "", "{of batch}", "", "{of batch in flight}", "", "{waiting for batch}", "", "{waiting for server}", "",
@@ -73,7 +74,7 @@ var (
 		words: strings.NewReplacer(
 			"{now}", sqliteNow, "{lease}", sqliteNow+" + ?", "{in}", "IN (SELECT value FROM json_each(?))",
 			"{ago}", sqliteNow+" - ?", "{true}", "1", "{zero}", "-62135596800000000",
-			"{lock}", "", "{lock skip}", "", "{lock server}", "", "{share server}", "", "{lock batch}", "",
+			"{lock}", "", "{share}", "", "{lock skip}", "", "{lock server}", "", "{share server}", "", "{lock batch}", "",
 			"{of in flight}", "INDEXED BY jobs_in_flight", "{of batch}", "INDEXED BY jobs_of_batch",
 			"{of batch in flight}", "INDEXED BY jobs_in_flight_of_batch", "{waiting for batch}", "INDEXED BY jobs_waiting_for_batch",
 			"{waiting for server}", "INDEXED BY jobs_waiting_for_server", "{position}", "instr", "{elements}", "json_each",

@@ -100,6 +100,15 @@ func (s *Store) Output() ports.OutputStore { return &output{s} }
 // Servers returns the servers.
 func (s *Store) Servers() ports.ServerRepository { return &servers{s} }
 
+// Keys returns the stored keys.
+func (s *Store) Keys() ports.KeyRepository { return &keys{s} }
+
+// Checks returns the checks of servers.
+func (s *Store) Checks() ports.ServerChecks { return &checks{s} }
+
+// MasterKeyCheck returns the value that the master key is known by.
+func (s *Store) MasterKeyCheck() ports.MasterKeyCheck { return &masterKeyCheck{s} }
+
 // Tokens returns the tokens.
 func (s *Store) Tokens() ports.TokenRepository { return &tokens{s} }
 

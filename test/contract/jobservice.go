@@ -22,6 +22,7 @@ type Services struct {
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
+	Keys    ports.Keys
 
 	// Begin waits until a worker has started the command of a queued job, and hands the command to the test.
 	Begin func(t *testing.T) Running
