@@ -74,6 +74,9 @@ func (a *Batches) add(
 	if earlier != nil {
 		return a.whole(ctx, earlier.ID)
 	}
+	for _, j := range jobs {
+		event(ctx, a.Jobs.Log, domain.State{}, j)
+	}
 	a.Jobs.Signals.Publish(ports.TopicDispatch)
 	d := ports.BatchDetail{Batch: *batch, Tally: domain.Tally{Queued: int64(len(jobs))}, Jobs: ports.JobPage{Total: int64(len(jobs))}}
 	for i, j := range jobs {
@@ -244,6 +247,7 @@ func (a *Batches) Cancel(ctx context.Context, id domain.BatchID) (ports.BatchCan
 		done.Canceled += step.Canceled
 		for _, j := range step.Asked {
 			done.Ending++
+			event(ctx, a.Jobs.Log, j.State(), j)
 			a.Jobs.Signals.Publish(ports.TopicJob(j.ID))
 			workers[j.Worker] = true
 		}
@@ -256,6 +260,9 @@ func (a *Batches) Cancel(ctx context.Context, id domain.BatchID) (ports.BatchCan
 	batch, tally, err := a.Repository.Get(ctx, id)
 	if err != nil {
 		return ports.BatchCanceled{}, err
+	}
+	if a.Jobs.Log != nil {
+		a.Jobs.Log.InfoContext(ctx, "batch canceled", "batch_id", id, "canceled", done.Canceled, "ending", done.Ending)
 	}
 	done.BatchDetail = ports.BatchDetail{Batch: *batch, Tally: tally}
 	return done, nil

@@ -32,7 +32,7 @@ func (p *API) addAPI(ctx context.Context, cfg Config, s Secrets, f *foundation, 
 	jobs := f.jobs(cfg, log)
 	server, err := httpapi.Open(httpapi.Config{
 		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.store.Batches()},
+		Jobs: jobs, Batches: &application.Batches{Jobs: jobs, Repository: f.meters.Batches(f.store.Batches())},
 		Output: f.output(), Servers: f.servers, Access: f.servers, Keys: f.keys, MaxUpload: cfg.MaxUploadSize,
 		System: f.system(),
 		Auth:   tokens, Tokens: tokens, Sessions: sessions, Logger: log.With("part", "api"), Version: Version,

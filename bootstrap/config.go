@@ -24,6 +24,7 @@ type Config struct {
 	DatabaseURL        domain.Secret // a path of an SQLite file, or a postgres:// URL that names its sslmode
 	CORSAllowedOrigins []string
 
+	QueueURL          domain.Secret // of JetStream, in place of NetQueue; empty: NetQueue
 	NetQueueAddr      string
 	QueueName         string
 	NetQueueDir       string
@@ -137,6 +138,7 @@ func (r *reader) config() Config {
 		DatabaseURL:        r.database(filepath.Join(dataDir, "remora.db")),
 		CORSAllowedOrigins: r.list("CORS_ALLOWED_ORIGINS", "", checkOrigin),
 
+		QueueURL:          r.queueURL(),
 		NetQueueAddr:      r.addr("NETQUEUE_ADDR", "127.0.0.1:9000"),
 		QueueName:         r.matching("QUEUE_NAME", "job_queue", queueName, "1 to 128 letters, digits, dots, dashes and underscores"),
 		NetQueueDir:       r.text("NETQUEUE_DIR", filepath.Join(dataDir, "netqueue")),
@@ -162,6 +164,9 @@ func (r *reader) config() Config {
 
 		MetricsAddr: r.optionalAddr("METRICS_ADDR", "127.0.0.1:9464"),
 		PprofAddr:   r.optionalAddr("PPROF_ADDR", "127.0.0.1:6060"),
+	}
+	if !c.QueueURL.Empty() {
+		r.noNetQueue(map[string]string{"NETQUEUE_ADDR": "127.0.0.1:9000", "NETQUEUE_DIR": filepath.Join(dataDir, "netqueue")})
 	}
 	if c.PprofAddr != "" && !Loopback(c.PprofAddr) {
 		r.mistake("PPROF_ADDR", c.PprofAddr, "profiles show what is in memory; give an address on the loopback interface, as 127.0.0.1:6060")

@@ -125,7 +125,7 @@ func up(ctx context.Context, o cli.UpOptions) error {
 func NewAllInOne(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*AllInOne, error) {
 	p := &AllInOne{API: API{Program: *newProgram()}}
 	err := p.addProfiles(cfg, log)
-	if err == nil {
+	if err == nil && cfg.QueueURL.Empty() {
 		err = p.addQueue(cfg, s, log)
 	}
 	var f *foundation
@@ -210,6 +210,9 @@ func (c Config) apiSecrets(o Origin) (Secrets, error) {
 
 // queueSecrets returns what the queue needs.
 func (c Config) queueSecrets(o Origin) (Secrets, error) {
+	if !c.QueueURL.Empty() {
+		return Secrets{}, nil // what it takes stands in the URL
+	}
 	token, noToken := c.QueueToken(o)
 	tls, noTLS := c.NetQueueTLS.config()
 	return Secrets{QueueToken: token, QueueTLS: tls}, settingsInvalid(noToken, noTLS)

@@ -43,7 +43,7 @@ func (p *Program) Run(ctx context.Context) error { return p.run(ctx) }
 // foundation is what every program but the queue stands on.
 type foundation struct {
 	store    *sqlstore.Store
-	queue    *netqueue.Client
+	queue    queueClient
 	executor *sshexec.Executor
 	servers  *application.Servers
 	keys     *application.Keys
@@ -54,6 +54,9 @@ type foundation struct {
 
 // NewQueue puts the queue broker together. It listens when it returns.
 func NewQueue(cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
+	if !cfg.QueueURL.Empty() {
+		return nil, errNoNetQueue
+	}
 	p := newProgram()
 	err := p.addSideListeners(cfg, log)
 	if err == nil {
@@ -113,9 +116,10 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	if err := checkMasterKey(ctx, cfg, store.MasterKeyCheck(), s.Vault); err != nil {
 		return nil, err
 	}
-	queue := netqueue.NewClient(netqueue.ClientConfig{
-		Addr: cfg.NetQueueAddr, Queue: cfg.QueueName, Token: s.QueueToken, TLS: s.QueueTLS, Logger: log.With("part", "queue-client"),
-	})
+	queue, level, err := openQueue(cfg, s, log)
+	if err != nil {
+		return nil, err
+	}
 	p.closes("queue client", func() error {
 		queue.Close()
 		return nil
@@ -123,7 +127,7 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	executor := sshexec.New(sshexec.Config{ConnectTimeout: cfg.SSHConnectionTimeout, Logger: log.With("part", "ssh")})
 	p.closes("ssh", executor.Close)
 	f := &foundation{store: store, queue: queue, executor: executor, meters: p.meters}
-	f.watch()
+	f.watch(level)
 	f.servers = &application.Servers{
 		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Stored: store.Keys(), Checks: store.Checks(),
 		Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
@@ -177,7 +181,8 @@ func (p *Program) addWorker(cfg Config, f *foundation, log *slog.Logger) {
 	hostname, _ := os.Hostname()
 	p.runs("worker", (&application.Worker{
 		Jobs: f.meters.Jobs(f.store.Jobs()), Output: f.meters.OutputStore(f.store.Output()), Workers: f.meters.Workers(f.store.Workers()),
-		Servers: f.servers, Queue: f.meters.Dequeuer(f.queue), Signals: f.queue, Executor: f.meters.Executor(f.executor), Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "worker"), Hostname: hostname, PID: os.Getpid(),
+		Servers: f.servers, Queue: f.meters.Dequeuer(f.queue), Signals: f.queue, Executor: f.meters.Executor(f.executor),
+		Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "worker"), Hostname: hostname, PID: os.Getpid(),
 		Settings: application.WorkerSettings{
 			Concurrency: cfg.WorkerConcurrency, FlushInterval: cfg.OutputFlushInterval, FlushBytes: cfg.OutputFlushBytes,
 			MaxOutput: cfg.MaxOutputSize, KillGrace: domain.KillGrace,
