@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -142,8 +143,17 @@ func wholeJob(d ports.JobDetail) jobShape {
 type paginationShape struct {
 	Limit      int     `json:"limit"`
 	Total      int64   `json:"total"`
+	Capped     bool    `json:"total_capped,omitempty"` // there are more
 	HasNext    bool    `json:"has_next"`
 	NextCursor *string `json:"next_cursor"`
+}
+
+// paginationOf says where in a list n things are of which at most limit were asked for; all of them have no limit.
+func paginationOf(n, limit int, total int64, next string) paginationShape {
+	if limit == math.MaxInt {
+		limit = n
+	}
+	return paginationShape{limit, total, false, next != "", maybe(next)}
 }
 
 type jobsShape struct {
@@ -152,7 +162,8 @@ type jobsShape struct {
 }
 
 func jobsInList(page ports.JobPage, limit int) jobsShape {
-	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationShape{limit, page.Total, page.Next != "", maybe(page.Next)}}
+	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationOf(len(page.Jobs), limit, page.Total, page.Next)}
+	s.Pagination.Capped = page.Capped
 	for _, d := range page.Jobs {
 		s.Jobs = append(s.Jobs, jobInList(d))
 	}

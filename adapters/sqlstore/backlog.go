@@ -148,7 +148,7 @@ func (b *backlog) Take(ctx context.Context, limit int, at time.Time) (tickets []
 
 // offer makes pending jobs enqueued where their server and their batch have room, and held where one has none.
 func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, err error) {
-	pending, more, err := inTurn(c, limit)
+	pending, rest, err := inTurn(c, limit)
 	if err != nil || len(pending) == 0 {
 		return nil, false, err
 	}
@@ -160,8 +160,8 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 		return nil, false, err
 	}
 	jobs, err := load(c, pending, "phase = 'pending'", "{lock skip}")
-	if err != nil || len(jobs) == 0 {
-		return nil, more, err
+	if err != nil {
+		return nil, false, err
 	}
 	rooms, err := roomsOf(c, pending)
 	if err != nil {
@@ -175,9 +175,9 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 		return nil, false, err
 	}
 	var moved, stopped []*domain.Job
-	for _, j := range domain.InTurn(jobs) {
-		if window.Full(j.Priority) {
-			more = false
+	for _, j := range window.InTurn(jobs) {
+		if window.Room(j.Priority) == 0 {
+			rest = max(rest, j.Priority)
 			break
 		}
 		g := gates[j.BatchID]
@@ -189,7 +189,7 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 		case rooms[j.ServerID] > 0 && g.take():
 			verb = j.Offer
 			rooms[j.ServerID]--
-			window.Add(j.Priority)
+			window.Add(j.Line())
 			offered = append(offered, j)
 		}
 		if err := verb(at); err != nil {
@@ -202,7 +202,7 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 			return nil, false, err
 		}
 	}
-	return offered, more, moves(c, moved)
+	return offered, rest > 0 && window.Room(rest) > 0, moves(c, moved)
 }
 
 const roomsSQL = `SELECT s.id, s.max_sessions - (SELECT COUNT(*) FROM jobs j {of in flight}

@@ -76,12 +76,7 @@ func (r *batches) Add(ctx context.Context, key ports.Idempotency, b *domain.Batc
 		if err != nil {
 			return err
 		}
-		for _, j := range list {
-			if err := insertJob(c, j); err != nil {
-				return err
-			}
-		}
-		return nil
+		return insertJobs(c, list)
 	})
 	if err == nil && earlier == nil && key.Key != "" {
 		r.s.sweepKeys(ctx)
