@@ -8,14 +8,9 @@ import (
 )
 
 type batchShape struct {
-	ID                domain.BatchID  `json:"id"`
-	OriginBatchID     *string         `json:"origin_batch_id"`
-	Kind              string          `json:"kind"`
-	Command           string          `json:"command"`
-	Args              string          `json:"args"`
-	Argv              []string        `json:"argv"`
-	OriginalScript    *string         `json:"original_script"`
-	Shell             *string         `json:"shell"`
+	ID            domain.BatchID `json:"id"`
+	OriginBatchID *string        `json:"origin_batch_id"`
+	commandShape
 	Priority          domain.Priority `json:"priority"`
 	Timeout           int64           `json:"timeout"`
 	Retry             retryShape      `json:"retry"`
@@ -40,10 +35,9 @@ type countsShape struct {
 
 func batchOf(d ports.BatchDetail) batchShape {
 	b, t := d.Batch, d.Tally
-	sample := jobInList(ports.JobDetail{Job: domain.Job{Command: b.Command}})
 	s := batchShape{
-		ID: b.ID, OriginBatchID: maybe(string(b.OriginID)), Kind: sample.Kind, Command: sample.Command, Args: sample.Args, Argv: sample.Argv,
-		OriginalScript: sample.OriginalScript, Shell: sample.Shell, Priority: b.Priority, Timeout: int64(b.Timeout / time.Second),
+		ID: b.ID, OriginBatchID: maybe(string(b.OriginID)), commandShape: whatRuns(b.Command),
+		Priority: b.Priority, Timeout: int64(b.Timeout / time.Second),
 		Retry: retryShape(b.Retry), MaxParallel: unlessZero(b.MaxParallel), StopAfterFailures: unlessZero(b.StopAfterFailures),
 		CreatedAt: maybeTime(b.CreatedAt), StoppedAt: maybeTime(b.StoppedAt), StopReason: maybe(string(b.StopReason)),
 		Finished: t.Finished(), Counts: countsShape{t.Total(), t.Queued, t.Running, t.Completed, t.Failed, t.Canceled},
