@@ -36,7 +36,7 @@ func (c Config) secretFiles() []kept {
 		}
 		return kept{filepath.Join(backupSecrets, name), named}
 	}
-	return []kept{place("master.key", c.MasterKeyFile), place("queue.token", c.NetQueueTokenFile), place("admin.token", "")}
+	return []kept{place("master.key", c.MasterKeyFile), place("queue.token", c.NetQueueTokenFile), place("session.secret", ""), place("admin.token", "")}
 }
 
 // Backup copies database and secrets to a new directory while everything may be running, and says what it did.
@@ -59,7 +59,7 @@ func Backup(ctx context.Context, cfg Config, dir string) (report string, err err
 	for _, s := range cfg.secretFiles() {
 		err := copyFile(s.path, filepath.Join(dir, s.name))
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist): // it is given in another way, or another machine has it
 			fmt.Fprintf(&b, "%s: there is no %s\n", s.name, s.path)
 			continue
 		case err != nil:

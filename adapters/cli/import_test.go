@@ -96,10 +96,13 @@ func TestImport_ServersAsSSHWouldReachThem(t *testing.T) {
 	require.Contains(t, s.stderr.String(), "added")
 	web := w.byName("web1")
 	require.Equal(t, []any{"web1.example.com", 22, "deploy", domain.AuthKey}, []any{web.Hostname, web.Port, web.User, web.Auth})
-	require.Equal(t, "KEY TEXT\n", w.creds[web.ID].PrivateKey.Reveal())
+	require.Equal(t, "id_web", web.KeyName)
+	require.Equal(t, w.byName("bastion").ID, web.ProxyJump)
+	require.Len(t, w.keys, 2, "each key is stored once")
+	require.Equal(t, len("KEY TEXT\n"), w.keys["id_web"].Size)
 	cache := w.byName("cache")
 	require.Equal(t, "me", cache.User)
-	require.Equal(t, "OWN KEY\n", w.creds[cache.ID].PrivateKey.Reveal(), "where nothing names a key, ssh takes its default ones")
+	require.Equal(t, "id_ed25519", cache.KeyName, "where nothing names a key, ssh takes its default ones")
 	require.NotNil(t, cache.HostKey)
 	require.NotNil(t, w.byName("bastion").HostKey)
 	for _, name := range []string{"odd", "broken", "round"} {
@@ -120,11 +123,57 @@ func TestImport_Again(t *testing.T) {
 	require.NotContains(t, s.stdout.String(), importAdded)
 	require.Contains(t, s.stdout.String(), "differs: deploy@10.0.0.1:22 → ops@10.0.0.5:2200, tags +db +prod")
 
+	delete(w.keys, "id_ed25519") // every key of the world has the same fingerprint
+	require.NoError(t, os.WriteFile(".ssh/id_web.pub", []byte("ssh-ed25519 dGVzdA== me\n"), 0o600))
 	run("hosts", "--with-keys", "--update", "-t", "imported")
 	db = *w.byName("db1")
 	require.Equal(t, []any{"10.0.0.5", 2200, []string{"all", "db", "imported", "prod"}}, []any{db.Hostname, db.Port, db.Tags})
-	require.Equal(t, "KEY TEXT\n", w.creds[db.ID].PrivateKey.Reveal())
+	require.Equal(t, w.byName("lone").ID, db.ProxyJump)
+	require.Equal(t, "id_web", db.KeyName)
 	require.Len(t, w.servers, before)
+}
+
+// Of two keys with one name both are stored, each once however often it is imported.
+func TestImport_KeysOfOneName(t *testing.T) {
+	w, run := importWorld(t)
+	w.keys["id_web"] = domain.Key{Name: "id_web", KeyInfo: domain.KeyInfo{Fingerprint: fingerprint}}
+	run("config", "--with-keys")
+	other := w.byName("web1").KeyName
+	require.Regexp(t, "^key-[0-9a-f]{8}$", other)
+	require.Len(t, w.keys, 3)
+	clear(w.servers)
+	run("config", "--with-keys")
+	require.Equal(t, other, w.byName("web1").KeyName)
+}
+
+// A server that is refused takes those with it that are reached through it.
+func TestImport_JumpServerIsRefused(t *testing.T) {
+	w, run := importWorld(t)
+	w.create = func(n ports.NewServer) error {
+		if n.Name == "bastion" {
+			return domain.ErrServerNameTaken
+		}
+		return nil
+	}
+	s := run("config", "--with-keys")
+	require.Contains(t, s.stdout.String(), "the way to it leads through bastion, which was not added")
+	for _, have := range w.servers {
+		require.NotContains(t, have.Name, "web")
+	}
+}
+
+func TestImport_EncryptedKey(t *testing.T) {
+	w, run := importWorld(t)
+	require.NoError(t, os.WriteFile(".ssh/id_web", []byte("ENCRYPTED KEY TEXT\n"), 0o600))
+	s := run("hosts", "--with-keys")
+	require.Contains(t, s.stdout.String(), "give its passphrase with --passphrase-stdin")
+	require.Len(t, w.servers, 1, "lone has another key")
+
+	s = w.session()
+	s.env["HOME"], _ = os.Getwd()
+	s.stdin = strings.NewReader("open sesame\n")
+	require.Equal(t, 0, s.run("servers", "import", "hosts", "--with-keys", "--passphrase-stdin"))
+	require.Equal(t, "id_web", w.byName("db1").KeyName)
 }
 
 func TestImport_DryRunChangesNothing(t *testing.T) {
@@ -165,4 +214,23 @@ func TestImport_Golden(t *testing.T) {
 			require.NotContains(t, s.stdout.String()+s.stderr.String(), "hunter2")
 		})
 	}
+}
+
+// encryptedKeyFile was made for this test; its passphrase is of no use to anybody.
+const encryptedKeyFile = `-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABDj2MfyvF
+E8c5d0wcqeGRM1AAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIBGlWCrtJJSUhsRY
+z6z8seIM8HIErwg3YOAnqzE/EPTLAAAAkNrHfPAPG+vWyFrpcIOOAuzxfHt5RIyl68QNA6
+t8kSy1AO9FBOOzjmposW6vuhp6+MKrWNBMJGHH9GqLattilR0kDDbB7+eLQG8Numlgyx3E
+gqIR3/6uJ+8LRTMCsMWg5t4nuhVshZDFINbtePAgOPKXy2e1KKs3nb9EF9N0OMegVub+CU
+RGbCXLLWzrntZq+w==
+-----END OPENSSH PRIVATE KEY-----
+`
+
+func TestImport_KnowsAKeyWithoutItsPassphrase(t *testing.T) {
+	require.Equal(t, "SHA256:mhIxwclg7vyTQV8aCPDIYwAyEDOzUfpguk/zvVu3ik8", knownFingerprint("none", encryptedKeyFile))
+	for n := range len(encryptedKeyFile) { // whatever is cut off, nothing is read that is not there
+		_ = knownFingerprint("none", encryptedKeyFile[:n])
+	}
+	require.Empty(t, knownFingerprint("none", "KEY TEXT"))
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -42,12 +40,6 @@ type importer struct {
 	omitted  []inventory.Omission
 	ids      map[string]domain.ServerID // of the servers that are there, by name
 	refused  int
-}
-
-// importKey is a file with a private key.
-type importKey struct {
-	text domain.Secret
-	err  error
 }
 
 // importRow is a server and what becomes of it.
@@ -210,44 +202,6 @@ func (i *importer) policy() domain.HostKeyPolicy {
 	return domain.HostKeyConfirm
 }
 
-// defaultKeys are the files that ssh tries where nothing names one, in its order.
-var defaultKeys = []string{"id_rsa", "id_ecdsa", "id_ed25519"}
-
-// choose finds the key that a server is logged in to with; err says why there is none.
-func (i *importer) choose(r *importRow) (key domain.Secret, err error) {
-	var files []string
-	if i.options.withKeys {
-		files = slices.Clone(r.server.Keys)
-		if len(files) == 0 && i.options.key == "" {
-			for _, name := range defaultKeys {
-				files = append(files, filepath.Join(i.home, ".ssh", name))
-			}
-		}
-	}
-	if i.options.key != "" {
-		files = append(files, i.options.key)
-	}
-	for _, f := range files {
-		k := i.keys[f]
-		if k == nil {
-			k = &importKey{}
-			k.text, k.err = readKey(f)
-			i.keys[f] = k
-		}
-		if k.err == nil {
-			r.keyFile = f
-			return k.text, nil
-		}
-		err = k.err
-	}
-	switch {
-	case err == nil || len(r.server.Keys) == 0 && i.options.key == "":
-		return key, errors.New("no key is named for it, and none of ssh's default keys is there; give --key FILE")
-	default:
-		return key, err
-	}
-}
-
 // carryOut does what was planned, in order, and stops at the first failure that is not about one server.
 func (i *importer) carryOut(ctx context.Context) error {
 	var stopped error
@@ -311,44 +265,28 @@ func (i *importer) differences(r *importRow) string {
 	if more := slices.DeleteFunc(slices.Clone(r.server.Tags), func(t string) bool { return slices.Contains(r.have.Tags, t) }); len(more) > 0 {
 		all = append(all, "tags +"+strings.Join(more, " +"))
 	}
+	// A file that names no jump server may not know of one.
+	if s := r.server.Jump; s != "" && (r.have.ProxyJump == "" || r.have.ProxyJump != i.ids[s]) {
+		all = append(all, "through "+s)
+	}
 	return strings.Join(all, ", ")
 }
 
-func (i *importer) credential(r *importRow) (domain.Credential, error) {
-	if i.options.passwordStdin {
-		return domain.Credential{Password: i.password}, nil
-	}
-	key, err := i.choose(r)
-	if err != nil {
-		return domain.Credential{}, &domain.Error{Kind: domain.KindInvalid, Code: "private_key_invalid", Message: err.Error()}
-	}
-	return domain.Credential{PrivateKey: key, Passphrase: i.phrase}, nil
-}
-
-// withPhrase calls send, and once more when a key turns out to need a passphrase and there is a person to ask.
-func (i *importer) withPhrase(ctx context.Context, c domain.Credential, send func(domain.Credential) (domain.Server, error)) (domain.Server, error) {
-	server, err := i.withPassphrase(ctx, c, func(c domain.Credential) (domain.Server, error) {
-		if !c.Passphrase.Empty() {
-			i.phrase = c.Passphrase // most keys of a person have the same
-		}
-		return send(c)
-	})
-	return server, err
-}
-
 func (i *importer) add(ctx context.Context, r *importRow) error {
-	c, err := i.credential(r)
+	jump, err := i.jumpOf(r)
 	if err != nil {
 		return err
 	}
 	n := ports.NewServer{
 		Name: r.server.Name, Hostname: r.server.Hostname, Port: r.server.PortOr22(), User: r.server.User, Auth: i.auth(), Tags: r.server.Tags,
-		HostKeyPolicy: i.policy(), HostKey: r.pin,
+		HostKeyPolicy: i.policy(), HostKey: r.pin, ProxyJump: jump, Credential: domain.Credential{Password: i.password},
 	}
-	server, err := i.withPhrase(ctx, c, func(c domain.Credential) (domain.Server, error) {
-		n.Credential = c
-		return i.services.Servers.Create(ctx, n)
-	})
+	if !i.options.passwordStdin {
+		if n.Key, err = i.storedKey(ctx, r); err != nil {
+			return err
+		}
+	}
+	server, err := i.services.Servers.Create(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -357,32 +295,55 @@ func (i *importer) add(ctx context.Context, r *importRow) error {
 	return nil
 }
 
+// jumpOf returns the id of the server that another is reached through.
+func (i *importer) jumpOf(r *importRow) (domain.ServerID, error) {
+	if r.server.Jump == "" {
+		return "", nil
+	}
+	id, ok := i.ids[r.server.Jump]
+	if !ok {
+		return "", domain.ErrJumpNotFound.Withf("the way to it leads through %s, which was not added", r.server.Jump)
+	}
+	return id, nil
+}
+
 // change brings a server that exists up to date.
 func (i *importer) change(ctx context.Context, r *importRow, differs string) error {
-	s := r.server
-	port, tags := s.PortOr22(), slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(r.have.Tags), s.Tags...))))
-	after, err := i.services.Servers.Update(ctx, r.have.ID, ports.ServerChange{Hostname: &s.Hostname, Port: &port, User: &s.User, Tags: &tags})
+	jump, err := i.jumpOf(r)
 	if err != nil {
 		return err
 	}
+	s := r.server
+	port, tags := s.PortOr22(), slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(r.have.Tags), s.Tags...))))
+	c := ports.ServerChange{Hostname: &s.Hostname, Port: &port, User: &s.User, Tags: &tags}
+	if jump != "" {
+		c.ProxyJump = &jump
+	}
+	after, err := i.services.Servers.Update(ctx, r.have.ID, c)
+	if err != nil {
+		return err
+	}
+	r.result = importUpdated
+	r.note("%s", differs)
 	if after.HostKey == nil && r.pin != "" {
 		if after, err = i.services.Access.Trust(ctx, after.ID, r.hostKey()); err != nil {
 			return err
 		}
 	}
-	r.result = importUpdated
-	r.note("%s", differs)
 	if !after.CredentialNeeded {
 		return nil
 	}
-	c, err := i.credential(r)
-	if err != nil {
-		r.note("it needs its credential anew: %v", err)
-		return nil
+	c = ports.ServerChange{Auth: new(i.auth())}
+	if i.options.passwordStdin {
+		c.Credential = &domain.Credential{Password: i.password}
+	} else {
+		name, err := i.storedKey(ctx, r)
+		if err != nil {
+			r.note("it needs its credential anew: %v", err)
+			return nil
+		}
+		c.Key = &name
 	}
-	auth := i.auth()
-	_, err = i.withPhrase(ctx, c, func(c domain.Credential) (domain.Server, error) {
-		return i.services.Servers.Update(ctx, after.ID, ports.ServerChange{Auth: &auth, Credential: &c})
-	})
+	_, err = i.services.Servers.Update(ctx, after.ID, c)
 	return err
 }

@@ -46,10 +46,10 @@ func criteria(text string) (all []criterion, err error) {
 			fallthrough
 		default:
 			if !cannotTell {
-				return nil, fmt.Errorf("Match does not know the condition %q", word)
+				return nil, fmt.Errorf("the condition %q of Match is unknown", word)
 			}
 			if c.arg, text, ok = keyword(text); !ok || c.arg == "" || c.arg[0] == '#' {
-				return nil, fmt.Errorf("Match %s has no value", word)
+				return nil, fmt.Errorf("the condition %s of Match has no value", word)
 			}
 		}
 		all = append(all, c)
