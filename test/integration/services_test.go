@@ -27,6 +27,7 @@ func TestDrivingPorts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Run("JobService", func(t *testing.T) { contract.JobService(t, open) })
 			t.Run("KeyService", func(t *testing.T) { contract.KeyService(t, open) })
+			t.Run("BatchService", func(t *testing.T) { contract.BatchService(t, open) })
 			t.Run("ServerService", func(t *testing.T) { contract.ServerService(t, open) })
 		})
 	}
