@@ -14,6 +14,7 @@ import (
 
 	"github.com/heysubinoy/remora/bootstrap"
 	"github.com/heysubinoy/remora/domain"
+	"github.com/heysubinoy/remora/ports"
 )
 
 func TestLogger_NoSecretShows(t *testing.T) {
@@ -95,4 +96,20 @@ func TestLogger_TextIsNotColouredInAFile(t *testing.T) {
 	out.Reset()
 	bootstrap.NewLogger(bootstrap.Config{}, &out).Info("hello")
 	require.True(t, json.Valid(out.Bytes()), "without a terminal the default is JSON")
+}
+
+// TestLogger_NamesTheRequest: whatever is logged on behalf of a request can be found by its id.
+func TestLogger_NamesTheRequest(t *testing.T) {
+	var out bytes.Buffer
+	log := bootstrap.NewLogger(bootstrap.Config{LogFormat: bootstrap.LogJSON}, &out)
+	ctx := ports.WithRequest(t.Context(), "r-17")
+	log.With("part", "jobs").InfoContext(ctx, "job submitted")
+	log.InfoContext(ctx, "request", "request_id", "r-17")
+	log.InfoContext(t.Context(), "nobody's")
+	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
+	require.Len(t, lines, 3)
+	for _, line := range lines[:2] {
+		require.Equal(t, 1, bytes.Count(line, []byte(`"request_id":"r-17"`)), string(line))
+	}
+	require.NotContains(t, string(lines[2]), "request_id")
 }
