@@ -61,7 +61,7 @@ func (a *app) root() *cobra.Command {
 	fixed(root, "output", formTable, formJSON, formYAML)
 	fixed(root, "color", "auto", "always", "never")
 	root.AddCommand(a.upCommand(), a.apiCommand(), a.workerCommand(), a.queueCommand(), a.webCommand(),
-		a.runCommand(), a.jobsCommand(), a.batchesCommand(), a.serversCommand(), a.systemCommand(), a.healthCommand(),
+		a.runCommand(), a.jobsCommand(), a.batchesCommand(), a.serversCommand(), a.keysCommand(), a.systemCommand(), a.healthCommand(),
 		a.loginCommand(), a.dashboardCommand(), a.tokenCommand(), a.configCommand(),
 		a.backupCommand(), a.restoreCommand(), a.versionCommand(), a.completionCommand(), a.manCommand())
 	root.SetHelpCommand(&cobra.Command{
