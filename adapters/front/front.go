@@ -119,10 +119,9 @@ func (s *Server) handler(api *url.URL) http.Handler {
 
 // unreachable answers in the API's place, in its form.
 func (s *Server) unreachable(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		panic(http.ErrAbortHandler) // the browser has gone, or we stop: there is nobody to tell
+	if r.Context().Err() == nil { // else the browser has gone, or we stop
+		s.log.Warn("the API cannot be reached", "error", err)
 	}
-	s.log.Warn("the API cannot be reached", "error", err)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Retry-After", "5")

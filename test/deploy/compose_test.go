@@ -139,7 +139,7 @@ func TestCompose_ServicesAreConfined(t *testing.T) {
 	for name, s := range p.Services {
 		require.True(t, s.ReadOnly, "%s can write to its root", name)
 		require.Regexp(t, `^[1-9]\d*:[1-9]\d*$`, s.User, "%s runs as root", name)
-		require.Equal(t, []string{"ALL"}, []string(s.CapDrop), name)
+		require.Equal(t, []string{"ALL"}, s.CapDrop, name)
 		require.Contains(t, s.SecurityOpt, "no-new-privileges:true", name)
 		require.Empty(t, s.CapAdd, name)
 		require.False(t, s.Privileged, name)
