@@ -81,7 +81,7 @@ func services(t *testing.T) contract.Services {
 
 func TestJobService(t *testing.T) { contract.JobService(t, services) }
 
-func TestKeyService(t *testing.T) { contract.KeyService(t, services) }
+func TestKeyService(t *testing.T)   { contract.KeyService(t, services) }
 func TestBatchService(t *testing.T) { contract.BatchService(t, services) }
 
 func TestServerService(t *testing.T) { contract.ServerService(t, services) }
