@@ -73,13 +73,15 @@ func (a *Servers) check(ctx context.Context, id domain.ServerID) (ports.ServerCh
 	defer cancel()
 	t, _, err := a.target(ctx, id)
 	var report ports.TestReport
-	if err == nil {
+	switch {
+	case errors.Is(err, domain.ErrCredentialNeeded):
+		report.Message, err = err.Error(), nil
+	case err != nil:
+		return ports.ServerCheck{}, err
+	default:
 		if report, err = a.reach(within, t); err != nil && ctx.Err() == nil && within.Err() != nil {
 			report, err = ports.TestReport{Latency: ports.CheckTimeout, Message: "no answer in time"}, nil
 		}
-	}
-	if errors.Is(err, domain.ErrCredentialNeeded) { // which says of the server that it cannot be used now
-		report, err = ports.TestReport{Message: err.Error()}, nil
 	}
 	switch {
 	case ctx.Err() != nil:

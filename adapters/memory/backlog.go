@@ -34,7 +34,7 @@ func (b *Backlog) Take(ctx context.Context, limit int, at time.Time) ([]domain.T
 		var err error
 		switch batch := b.s.batches[j.BatchID]; {
 		case batch != nil && batch.Stopped():
-			err = j.RequestCancel(batch.StopReason, at)
+			err = j.RequestCancel(domain.ReasonBatch, at)
 		case rooms.take(j):
 			err = j.Offer(at)
 			window.Add(j.Line())

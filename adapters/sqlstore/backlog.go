@@ -124,6 +124,11 @@ func release(c *conn, at time.Time, from string, args ...any) error {
 
 // Take implements ports.Backlog.
 func (b *backlog) Take(ctx context.Context, limit int, at time.Time) (tickets []domain.Ticket, more bool, err error) {
+	// Every end of a job wakes the dispatchers of every process; most find nothing, and that shall cost no transaction.
+	var any bool
+	if err := b.s.read(ctx, func(c *conn) error { return c.get(&any, anySQL, c.d.instant(at)) }); err != nil || !any {
+		return nil, false, err
+	}
 	err = b.s.write(ctx, func(c *conn) error {
 		tickets, more = nil, false
 		offered, morePending, err := offer(c, limit, at)
@@ -145,6 +150,9 @@ func (b *backlog) Take(ctx context.Context, limit int, at time.Time) (tickets []
 	}
 	return tickets, more, nil
 }
+
+const anySQL = `SELECT EXISTS (SELECT 1 FROM jobs WHERE phase = 'pending')
+	OR EXISTS (SELECT 1 FROM jobs WHERE phase = 'detached' AND next_action_at <= ?)`
 
 // offer makes pending jobs enqueued where their server and their batch have room, and held where one has none.
 func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, err error) {
@@ -197,10 +205,8 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 		}
 		moved = append(moved, j)
 	}
-	for _, j := range stopped {
-		if _, err := cancelAll(c, []*domain.Job{j}, domain.Reason(gates[j.BatchID].StopReason), at, map[domain.ServerID]bool{}); err != nil {
-			return nil, false, err
-		}
+	if _, err := cancelAll(c, stopped, at, nil); err != nil { // what is pending has no place
+		return nil, false, err
 	}
 	return offered, rest > 0 && window.Room(rest) > 0, moves(c, moved)
 }

@@ -222,7 +222,7 @@ func (r *jobs) Save(ctx context.Context, job *domain.Job) error {
 		if g := gates[job.BatchID]; g.stopped() && job.Status == domain.StatusQueued {
 			again := *job
 			again.Revision++
-			if _, err := cancelAll(c, []*domain.Job{&again}, domain.Reason(g.StopReason), job.UpdatedAt, freed); err != nil {
+			if _, err := cancelAll(c, []*domain.Job{&again}, job.UpdatedAt, freed); err != nil {
 				return err
 			}
 		}

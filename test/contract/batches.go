@@ -239,7 +239,7 @@ func batchUnknown(t *testing.T, s Storage) {
 	id := fixture.ID[domain.BatchID](t)
 	_, _, err := s.Batches.Get(t.Context(), id)
 	require.ErrorIs(t, err, domain.ErrBatchNotFound)
-	_, err = s.Batches.Stop(t.Context(), id, domain.ReasonUser, 10, fixture.Now())
+	_, err = s.Batches.Stop(t.Context(), id, 10, fixture.Now())
 	require.ErrorIs(t, err, domain.ErrBatchNotFound)
 	results, err := s.Batches.Results(t.Context(), id)
 	require.NoError(t, err)
@@ -259,7 +259,7 @@ func batchDoneContext(t *testing.T, s Storage) {
 		"List":    func(ctx context.Context) error { _, err := s.Batches.List(ctx, ports.BatchQuery{Limit: 1}); return err },
 		"Results": func(ctx context.Context) error { _, err := s.Batches.Results(ctx, b.ID); return err },
 		"Stop": func(ctx context.Context) error {
-			_, err := s.Batches.Stop(ctx, b.ID, domain.ReasonUser, 1, fixture.Now())
+			_, err := s.Batches.Stop(ctx, b.ID, 1, fixture.Now())
 			return err
 		},
 	})

@@ -25,12 +25,12 @@ var stopClauses = clauses{
 	"CancelRacesClaimsAndNothingIsLeftOut": cancelRace,
 }
 
-func requireCanceled(t *testing.T, s Storage, reason domain.Reason, jobs ...*domain.Job) {
+func requireCanceled(t *testing.T, s Storage, jobs ...*domain.Job) {
 	t.Helper()
 	for _, j := range jobs {
 		got := getJob(t, s, j.ID)
 		require.Equal(t, domain.StatusCanceled, got.Status)
-		require.Equal(t, reason, got.Reason)
+		require.Equal(t, domain.ReasonBatch, got.Reason)
 		require.True(t, got.CancelRequested)
 		require.False(t, got.FinishedAt.IsZero())
 		require.Equal(t, got.UpdatedAt, got.FinishedAt)
@@ -60,7 +60,7 @@ func stopAfterFailures(t *testing.T, s Storage) {
 	require.Equal(t, last.UpdatedAt, stored.StoppedAt)
 	require.Greater(t, stored.StoppedAt, first.UpdatedAt)
 	require.Equal(t, domain.Tally{Running: 1, Completed: 1, Failed: 2, Canceled: 5}, tally)
-	requireCanceled(t, s, domain.ReasonBatch, jobs[4:]...)
+	requireCanceled(t, s, jobs[4:]...)
 	requireSameJob(t, running, getJob(t, s, running.ID))
 	for _, j := range others {
 		require.Equal(t, domain.PhaseEnqueued, getJob(t, s, j.ID).Phase, "another batch on the same servers")
@@ -80,7 +80,7 @@ func stopSeenByClaims(t *testing.T, s Storage) {
 	require.NoError(t, mine.Claim(fixture.ID[domain.WorkerID](t), fixture.Now()))
 	exit(t, s, jobs[0].ID, 1)
 	require.ErrorIs(t, s.Jobs.Save(t.Context(), mine), domain.ErrStaleJob)
-	requireCanceled(t, s, domain.ReasonBatch, jobs[1])
+	requireCanceled(t, s, jobs[1])
 }
 
 func stopSeenByClaimed(t *testing.T, s Storage) {
@@ -100,7 +100,7 @@ func stopSeenByClaimed(t *testing.T, s Storage) {
 	require.True(t, claimed.CancelRequested)
 	require.NoError(t, claimed.Unclaim(claimed.Epoch, fixture.Now()))
 	require.NoError(t, s.Jobs.Save(t.Context(), claimed))
-	requireCanceled(t, s, domain.ReasonBatch, jobs[1])
+	requireCanceled(t, s, jobs[1])
 	requireSameJob(t, sent, getJob(t, s, sent.ID))
 }
 
@@ -120,7 +120,7 @@ func stopCountsJobs(t *testing.T, s Storage) {
 	exit(t, s, jobs[0].ID, 1)
 	stored, _ = getBatch(t, s, b.ID)
 	require.True(t, stored.Stopped(), "the job itself has failed now")
-	requireCanceled(t, s, domain.ReasonBatch, jobs[1])
+	requireCanceled(t, s, jobs[1])
 }
 
 func stopNoReturn(t *testing.T, s Storage) {
@@ -151,7 +151,7 @@ func stopNoReturn(t *testing.T, s Storage) {
 	back := sent[1] // was never started
 	require.NoError(t, back.Unclaim(back.Epoch, fixture.Now()))
 	require.NoError(t, s.Jobs.Save(t.Context(), back))
-	requireCanceled(t, s, domain.ReasonBatch, jobs[1], jobs[3])
+	requireCanceled(t, s, jobs[1], jobs[3])
 	requirePhase(t, s, waiting.ID, domain.PhasePending)
 	require.Equal(t, domain.StatusRunning, getJob(t, s, jobs[2].ID).Status)
 }
@@ -165,7 +165,7 @@ func stopByExpiry(t *testing.T, s Storage) {
 	require.Equal(t, domain.ReasonLost, getJob(t, s, jobs[0].ID).Reason)
 	stored, _ := getBatch(t, s, b.ID)
 	require.Equal(t, domain.ReasonBatch, stored.StopReason)
-	requireCanceled(t, s, domain.ReasonBatch, jobs[1:]...)
+	requireCanceled(t, s, jobs[1:]...)
 }
 
 func stopFrees(t *testing.T, s Storage) {
@@ -211,7 +211,7 @@ func cancelPages(t *testing.T, s Storage) {
 	first := fixture.Now().Add(time.Second)
 	var canceled int64
 	for i := 0; ; i++ {
-		step, err := s.Batches.Stop(t.Context(), b.ID, domain.ReasonUser, 5, first.Add(time.Duration(i)*time.Second))
+		step, err := s.Batches.Stop(t.Context(), b.ID, 5, first.Add(time.Duration(i)*time.Second))
 		require.NoError(t, err)
 		require.Empty(t, step.Asked)
 		require.LessOrEqual(t, step.Canceled, int64(5))
@@ -228,7 +228,7 @@ func cancelPages(t *testing.T, s Storage) {
 		}
 	}
 	require.Equal(t, int64(12), canceled)
-	requireCanceled(t, s, domain.ReasonUser, jobs...)
+	requireCanceled(t, s, jobs...)
 	for _, j := range others {
 		require.False(t, getJob(t, s, j.ID).Status.Final())
 	}
@@ -240,7 +240,7 @@ func cancelAsks(t *testing.T, s Storage) {
 		fixture.Walk(t, jobs[i], state)
 		require.NoError(t, s.Jobs.Save(t.Context(), jobs[i]))
 	}
-	step, err := s.Batches.Stop(t.Context(), b.ID, domain.ReasonUser, 100, fixture.Now())
+	step, err := s.Batches.Stop(t.Context(), b.ID, 100, fixture.Now())
 	require.NoError(t, err)
 	require.False(t, step.More)
 	require.Equal(t, int64(1), step.Canceled)
@@ -253,24 +253,24 @@ func cancelAsks(t *testing.T, s Storage) {
 	for _, j := range jobs[:2] {
 		got := getJob(t, s, j.ID)
 		require.True(t, got.CancelRequested)
-		require.Equal(t, domain.ReasonUser, got.Reason)
+		require.Equal(t, domain.ReasonBatch, got.Reason)
 		require.Equal(t, domain.StatusRunning, got.Status)
 	}
 	requireSameJob(t, jobs[2], getJob(t, s, jobs[2].ID))
-	step, err = s.Batches.Stop(t.Context(), b.ID, domain.ReasonUser, 100, fixture.Now())
+	step, err = s.Batches.Stop(t.Context(), b.ID, 100, fixture.Now())
 	require.NoError(t, err)
 	require.Empty(t, step.Asked, "asked once")
 }
 
 func cancelAgainstTake(t *testing.T, s Storage) {
 	b, jobs := addBatch(t, s, addServers(t, s, 20))
-	step, err := s.Batches.Stop(t.Context(), b.ID, domain.ReasonUser, 1, fixture.Now()) // and no further
+	step, err := s.Batches.Stop(t.Context(), b.ID, 1, fixture.Now()) // and no further
 	require.NoError(t, err)
 	require.True(t, step.More)
 	got, more := take(t, s, 100, fixture.Now())
 	require.Empty(t, got)
 	require.False(t, more)
-	requireCanceled(t, s, domain.ReasonUser, jobs...)
+	requireCanceled(t, s, jobs...)
 }
 
 // cancelRace cancels a batch while workers claim its jobs as fast as they can. When the cancel is done, none can be claimed
@@ -296,7 +296,7 @@ func cancelRace(t *testing.T, s Storage) {
 			return nil
 		}
 		for {
-			step, err := s.Batches.Stop(t.Context(), b.ID, domain.ReasonUser, 7, fixture.Now())
+			step, err := s.Batches.Stop(t.Context(), b.ID, 7, fixture.Now())
 			if err != nil || !step.More {
 				return err
 			}

@@ -309,7 +309,7 @@ func batchCanceled(t *testing.T, s Services) {
 	require.NoError(t, err)
 	require.Equal(t, domain.Tally{Canceled: 4}, got.Tally)
 	for _, j := range got.Jobs.Jobs {
-		require.Equal(t, domain.ReasonUser, j.Job.Reason)
+		require.Equal(t, domain.ReasonBatch, j.Job.Reason)
 	}
 	_, err = s.Batches.Cancel(t.Context(), d.Batch.ID)
 	require.ErrorIs(t, err, domain.ErrBatchFinished)

@@ -175,7 +175,7 @@ func (f *fleet) cancels(t *testing.T) {
 	require.Equal(t, domain.Tally{Canceled: 6}, d.Tally)
 	require.Equal(t, 2, f.count(t, "started"))
 	for _, j := range d.Jobs.Jobs {
-		require.Equal(t, domain.ReasonUser, j.Job.Reason)
+		require.Equal(t, domain.ReasonBatch, j.Job.Reason)
 		if confirmed := j.Job.KillConfirmed(); confirmed != nil {
 			require.True(t, *confirmed)
 		}
