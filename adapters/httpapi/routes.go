@@ -58,6 +58,11 @@ func (s *Server) route(e *echo.Echo) {
 	e.POST(api+"/servers/:id/test", s.testServer)
 	e.POST(api+"/servers/:id/host-key", s.trustHostKey)
 
+	s.routeAccess(e, get)
+}
+
+// routeAccess lists the routes of signing in, of keys and of checks.
+func (s *Server) routeAccess(e *echo.Echo, get func(path string, h echo.HandlerFunc)) {
 	get("/login", s.getLogin)
 	e.POST(api+"/session", s.signIn)
 	get(api+"/session", s.getSession)

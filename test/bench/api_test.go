@@ -88,7 +88,10 @@ func newAPIWorld(b *testing.B, database string) *apiWorld {
 	running, stop := context.WithCancelCause(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- api.Run(running) }()
-	b.Cleanup(func() { stop(errors.New("the benchmark is over")); <-ended })
+	b.Cleanup(func() {
+		stop(errors.New("the benchmark is over"))
+		require.NoError(b, <-ended)
+	})
 	w.api, w.bare = api.URL(), w.serveBare(b, tokens)
 	return w
 }

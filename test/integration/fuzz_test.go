@@ -113,7 +113,7 @@ func realAPI(t *testing.T) string {
 
 // quickDir is a directory in memory where the machine has one: what is asked here is not whether disks keep what they are given.
 func quickDir(t *testing.T) string {
-	dir, err := os.MkdirTemp("/dev/shm", "remora-fuzz-")
+	dir, err := os.MkdirTemp("/dev/shm", "remora-fuzz-") //nolint:usetesting // t.TempDir is on a disk
 	if err != nil {
 		return t.TempDir()
 	}
@@ -202,7 +202,7 @@ func (f *fuzzer) count(status int) {
 	}
 }
 
-// kindOf is what a path under the API is of: jobs, servers, batches, …
+// kindOf is what a path under the API is of: jobs, servers, batches and so on.
 func kindOf(path string) string {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(path, "/api/v1/"), "/")
 	return kind
@@ -262,7 +262,8 @@ func (g *generator) query(op openapi.Operation) string {
 		if param.Text("in") != "query" || g.IntN(3) > 0 {
 			continue
 		}
-		name, text := param.Text("name"), ""
+		name := param.Text("name")
+		var text string
 		switch v := g.value(param.At("schema"), 0).(type) {
 		case []any:
 			words := make([]string, len(v))

@@ -51,9 +51,6 @@ type failure struct {
 	Status, Code, Text string
 }
 
-// anywhere are the statuses that any operation may answer with.
-var anywhere = []string{"401", "403", "429", "499", "500", "503", "504"}
-
 func modelOf(doc *Object) model {
 	info := doc.At("info")
 	m := model{Title: info.Text("title"), Summary: info.Text("summary"), Description: info.Text("description")}

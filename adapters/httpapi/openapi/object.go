@@ -17,7 +17,7 @@ type Object struct {
 	values map[string]any
 }
 
-// Of returns an object of key, value, …
+// Of returns an object of these pairs of key and value.
 func Of(pairs ...any) *Object {
 	o := &Object{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -215,6 +215,7 @@ func valueOf(n *yaml.Node) (any, error) {
 			l[i] = v
 		}
 		return l, nil
+	case yaml.DocumentNode, yaml.ScalarNode:
 	}
 	if n.Tag == "!!timestamp" { // JSON has no such thing
 		return n.Value, nil

@@ -25,7 +25,7 @@ var order = []string{
 var Document = sync.OnceValue(func() *Object {
 	d, err := load()
 	if err != nil {
-		panic(fmt.Sprintf("the OpenAPI document that is part of this program cannot be read: %v", err)) // TestDocument reads it
+		panic("openapi: the document that is part of this program cannot be read: " + err.Error()) // every test reads it
 	}
 	return d
 })
@@ -34,7 +34,7 @@ var Document = sync.OnceValue(func() *Object {
 var JSON = sync.OnceValue(func() []byte {
 	body, err := json.Marshal(Document())
 	if err != nil {
-		panic(fmt.Sprintf("the OpenAPI document that is part of this program cannot be written: %v", err))
+		panic("openapi: the document that is part of this program cannot be written: " + err.Error())
 	}
 	return body
 })

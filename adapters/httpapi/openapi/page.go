@@ -34,7 +34,7 @@ var Page = sync.OnceValue(func() HTML {
 	t := template.Must(template.New("page").Funcs(template.FuncMap{"prose": prose, "inline": inline, "anchor": anchor}).Parse(pageText))
 	var b bytes.Buffer
 	if err := t.Execute(&b, modelOf(Document())); err != nil {
-		panic(fmt.Sprintf("the page that is part of this program cannot be written: %v", err)) // TestPage writes it
+		panic("openapi: the page that is part of this program cannot be written: " + err.Error()) // TestPage writes it
 	}
 	return HTML{
 		Body: b.Bytes(),
@@ -48,7 +48,7 @@ var Markdown = sync.OnceValue(func() []byte {
 	t := text.Must(text.New("markdown").Funcs(text.FuncMap{"cell": cell, "anchor": anchor}).Parse(markdownText))
 	var b bytes.Buffer
 	if err := t.Execute(&b, modelOf(Document())); err != nil {
-		panic(fmt.Sprintf("the text that is part of this program cannot be written: %v", err))
+		panic("openapi: the text that is part of this program cannot be written: " + err.Error())
 	}
 	return b.Bytes()
 })

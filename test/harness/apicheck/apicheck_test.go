@@ -32,9 +32,7 @@ func TestDocument_ItsExamplesAreAllowed(t *testing.T) {
 	c := API()
 	for name, s := range openapi.Document().At("components", "schemas").Objects() {
 		v := openapi.Example(openapi.Document(), s)
-		body, err := (&openapi.Object{}), error(nil)
-		body.Set("v", v)
-		text, err := body.MarshalJSON()
+		text, err := openapi.Of("v", v).MarshalJSON()
 		require.NoError(t, err)
 		example := strings.TrimSuffix(strings.TrimPrefix(string(text), `{"v":`), "}")
 		require.NoError(t, c.json([]byte(example), []string{"components", "schemas", name}), "%s: %s", name, example)
