@@ -89,17 +89,8 @@ const insertJobSQL = `INSERT INTO jobs (` + jobColumns + `, title, text_id) VALU
 	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func insertJob(c *conn, j *domain.Job) error {
-	code, signal := exitColumns(j.Exit)
 	search := foldedCommand(j.Command)
-	id := textID(search)
-	err := c.insertAfter(keepTextSQL, []any{id, search}, insertJobSQL,
-		string(j.ID), string(j.ServerID), int(j.Priority), int64(j.Timeout), string(j.Retry.Mode), j.Retry.MaxAttempts,
-		string(j.Status), string(j.Phase), string(j.Reason), text(j.Message), j.Attempt, j.Failures, j.Epoch, string(j.Worker),
-		processColumn(j.Process), code, signal, receiptColumn(j.Receipt), j.CancelRequested,
-		c.d.at(j.CreatedAt), c.d.at(j.UpdatedAt), c.d.at(j.StartedAt), c.d.at(j.FinishedAt), c.d.at(j.DeadlineAt), c.d.at(j.NextActionAt),
-		j.Output.Stdout, j.Output.Stderr, int64(j.LastSeq), j.Revision,
-		string(j.BatchID), string(j.OriginID), string(j.Command.Kind), j.Command.Line, j.Command.Args, argvColumn(j.Command.Argv),
-		j.Command.Script, j.Command.Shell, title(j.Command), id)
+	err := c.insertAfter(keepTextSQL, []any{textID(search), search}, insertJobSQL, append(jobValues(c.d, j), title(j.Command), textID(search))...)
 	if err == nil {
 		return keepAttempt(c, j)
 	}
@@ -110,6 +101,20 @@ func insertJob(c *conn, j *domain.Job) error {
 		return domain.ErrServerNotFound.Because(err)
 	}
 	return err
+}
+
+// jobValues are the values of jobColumns.
+func jobValues(d *dialect, j *domain.Job) []any {
+	code, signal := exitColumns(j.Exit)
+	return []any{
+		string(j.ID), string(j.ServerID), int(j.Priority), int64(j.Timeout), string(j.Retry.Mode), j.Retry.MaxAttempts,
+		string(j.Status), string(j.Phase), string(j.Reason), text(j.Message), j.Attempt, j.Failures, j.Epoch, string(j.Worker),
+		processColumn(j.Process), code, signal, receiptColumn(j.Receipt), j.CancelRequested,
+		d.at(j.CreatedAt), d.at(j.UpdatedAt), d.at(j.StartedAt), d.at(j.FinishedAt), d.at(j.DeadlineAt), d.at(j.NextActionAt),
+		j.Output.Stdout, j.Output.Stderr, int64(j.LastSeq), j.Revision,
+		string(j.BatchID), string(j.OriginID), string(j.Command.Kind), j.Command.Line, j.Command.Args, argvColumn(j.Command.Argv),
+		j.Command.Script, j.Command.Shell,
+	}
 }
 
 // keepAttempt stores the record of an attempt once, however often the job that ended it is saved.

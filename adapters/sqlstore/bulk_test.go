@@ -1,0 +1,115 @@
+package sqlstore
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/require"
+
+	"github.com/heysubinoy/remora/domain"
+)
+
+// Fill stores very many jobs, and some output of those that have any, as quickly as the database takes them: in one
+// transaction, with the indexes made afterwards. What keeps the counts stays in place.
+func (s *Store) Fill(t testing.TB, n int, job func(i int) *domain.Job) {
+	t.Helper()
+	again := s.dropIndexes(t)
+	tx, err := s.writes.Beginx()
+	require.NoError(t, err)
+	texts := map[int64]string{}
+	columns := strings.Split(regexp.MustCompile(`\s+`).ReplaceAllString(jobColumns, "")+",title,text_id", ",")
+	jobs := make([]*domain.Job, n)
+	for i := range jobs {
+		jobs[i] = job(i)
+		search := foldedCommand(jobs[i].Command)
+		texts[textID(search)] = search
+	}
+	put := s.bulk(t, tx, "job_texts", "id", "search")
+	for id, search := range texts {
+		put(id, search)
+	}
+	put()
+	put = s.bulk(t, tx, "jobs", columns...)
+	for _, j := range jobs {
+		put(append(jobValues(s.d, j), title(j.Command), textID(foldedCommand(j.Command)))...)
+	}
+	put()
+	put = s.bulk(t, tx, "job_output", "job_id", "seq", "attempt", "stream", "offset", "at", "size", "codec", "data")
+	for _, j := range jobs {
+		if size := j.Output.Stdout; size > 0 {
+			put(string(j.ID), 1, j.Attempt, int(domain.Stdout), 0, s.d.instant(j.UpdatedAt), size, codecNone, []byte(strings.Repeat("x", int(size))))
+		}
+	}
+	put()
+	require.NoError(t, tx.Commit())
+	for _, index := range again {
+		s.long(t, index)
+	}
+	for s.Number(t, "SELECT COUNT(*) FROM job_changes") > 0 {
+		s.addUp(t.Context())
+	}
+	if s.d == &postgres { // as its autovacuum does within minutes
+		s.long(t, "VACUUM ANALYZE")
+	}
+}
+
+// long runs a statement that may take longer than the store's may.
+func (s *Store) long(t testing.TB, statement string) {
+	t.Helper()
+	c, err := s.writes.Connx(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close()) }()
+	if s.d == &postgres {
+		_, err := c.ExecContext(t.Context(), "SET statement_timeout = 0")
+		require.NoError(t, err)
+		defer func() {
+			_, err := c.ExecContext(t.Context(), "RESET statement_timeout")
+			require.NoError(t, err)
+		}()
+	}
+	_, err = c.ExecContext(t.Context(), statement)
+	require.NoError(t, err, statement)
+}
+
+// dropIndexes drops the indexes of jobs that are no constraint's and returns how to make them again.
+func (s *Store) dropIndexes(t testing.TB) []string {
+	t.Helper()
+	list := "SELECT name, sql AS definition FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'jobs' AND sql IS NOT NULL"
+	if s.d == &postgres {
+		list = "SELECT indexname AS name, indexdef AS definition FROM pg_indexes WHERE tablename = 'jobs' AND indexname NOT LIKE '%_pkey'"
+	}
+	var all []struct{ Name, Definition string }
+	require.NoError(t, s.reads.Select(&all, list))
+	var again []string
+	for _, index := range all {
+		s.Exec(t, "DROP INDEX "+index.Name)
+		again = append(again, index.Definition)
+	}
+	return again
+}
+
+// bulk returns a function that inserts a row; called with none it ends the insert.
+func (s *Store) bulk(t testing.TB, tx *sqlx.Tx, table string, columns ...string) func(row ...any) {
+	t.Helper()
+	into := "INSERT INTO " + table + ` ("` + strings.Join(columns, `", "`) + `") VALUES (` + marks(len(columns)) + ")"
+	if s.d == &postgres {
+		into = pq.CopyIn(table, columns...)
+	}
+	statement, err := tx.Tx.Prepare(into)
+	require.NoError(t, err)
+	return func(row ...any) {
+		if len(row) == 0 {
+			if s.d == &postgres {
+				_, err := statement.Exec()
+				require.NoError(t, err)
+			}
+			require.NoError(t, statement.Close())
+			return
+		}
+		_, err := statement.Exec(row...)
+		require.NoError(t, err)
+	}
+}
