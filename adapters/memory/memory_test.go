@@ -15,7 +15,7 @@ import (
 func open(now func() time.Time) contract.Storage {
 	s := memory.NewStore(now)
 	return contract.Storage{
-		Jobs: s.Jobs(), Backlog: s.Backlog(), Workers: s.Workers(), Output: s.Output(), Servers: s.Servers(), Tokens: s.Tokens(),
+		Jobs: s.Jobs(), Backlog: s.Backlog(), Workers: s.Workers(), Output: s.Output(), Servers: s.Servers(), Tokens: s.Tokens(), Totals: s.Totals(),
 	}
 }
 

@@ -39,7 +39,7 @@ func open(t testing.TB, url string) *sqlstore.Store {
 
 func storage(s *sqlstore.Store) contract.Storage {
 	return contract.Storage{
-		Jobs: s.Jobs(), Backlog: s.Backlog(), Workers: s.Workers(), Output: s.Output(), Servers: s.Servers(), Tokens: s.Tokens(),
+		Jobs: s.Jobs(), Backlog: s.Backlog(), Workers: s.Workers(), Output: s.Output(), Servers: s.Servers(), Tokens: s.Tokens(), Totals: s.Totals(),
 	}
 }
 

@@ -27,6 +27,7 @@ type Storage struct {
 	Output  ports.OutputStore
 	Servers ports.ServerRepository
 	Tokens  ports.TokenRepository
+	Totals  ports.TotalsRepository
 }
 
 // Open opens a fresh, empty store and cleans up after the test. It is called from many tests at once.
@@ -39,6 +40,7 @@ func Store(t *testing.T, open Open) {
 	t.Run("WorkerRepository", func(t *testing.T) { WorkerRepository(t, open) })
 	t.Run("OutputStore", func(t *testing.T) { OutputStore(t, open) })
 	t.Run("ServerRepository", func(t *testing.T) { ServerRepository(t, open) })
+	t.Run("TotalsRepository", func(t *testing.T) { TotalsRepository(t, open) })
 	t.Run("TokenRepository", func(t *testing.T) { TokenRepository(t, open) })
 }
 

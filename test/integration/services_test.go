@@ -9,7 +9,6 @@ import (
 
 	"github.com/heysubinoy/remora/adapters/httpapi"
 	"github.com/heysubinoy/remora/adapters/httpapi/client"
-	"github.com/heysubinoy/remora/adapters/system"
 	"github.com/heysubinoy/remora/application"
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/test/contract"
@@ -23,6 +22,7 @@ func TestDrivingPorts(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) contract.Services{"InProcess": inProcess, "OverHTTP": overHTTP} {
 		t.Run(name, func(t *testing.T) {
 			t.Run("JobService", func(t *testing.T) { contract.JobService(t, open) })
+			t.Run("SystemService", func(t *testing.T) { contract.SystemService(t, open) })
 			t.Run("ServerService", func(t *testing.T) { contract.ServerService(t, open) })
 		})
 	}
@@ -39,7 +39,7 @@ func overHTTP(t *testing.T) contract.Services {
 	s := w.services()
 	api, err := httpapi.Open(httpapi.Config{
 		Addr: "127.0.0.1:0", Jobs: s.Jobs, Output: s.Output, Servers: s.Servers, Access: s.Access, Auth: tokens,
-		System: &application.System{Database: w.store, Queue: w.queue, Clock: system.Clock{}},
+		System: s.System,
 	})
 	require.NoError(t, err)
 	w.start(t, api.Run)
@@ -48,6 +48,6 @@ func overHTTP(t *testing.T) contract.Services {
 	c, err := client.New(client.Config{URL: api.URL(), Token: token, HTTP: &http.Client{Transport: apicheck.Transport(t, transport)}})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	s.Jobs, s.Output, s.Servers, s.Access = c.Jobs, c.Output, c.Servers, c.Access
+	s.Jobs, s.Output, s.Servers, s.Access, s.System = c.Jobs, c.Output, c.Servers, c.Access, c.System
 	return s
 }

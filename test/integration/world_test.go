@@ -91,6 +91,10 @@ func (w *world) services() contract.Services {
 	dead.Name, dead.Hostname = "dead", deadHost
 	return contract.Services{
 		Jobs: w.jobs, Output: w.output, Servers: w.servers, Access: w.servers, Begin: w.begin, Good: good, Dead: dead,
+		System: &application.System{
+			Database: w.store, Queue: w.queue, Totals: w.store.Totals(), Workers: w.store.Workers(), Clock: system.Clock{},
+			Started: system.Clock{}.Now(), Version: "1.2.3", Kind: "memory",
+		},
 	}
 }
 
