@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,10 +16,20 @@ import (
 
 // Fill stores very many jobs, and some output of those that have any, as quickly as the database takes them: in one
 // transaction, with the indexes made afterwards. What keeps the counts stays in place.
-func (s *Store) Fill(t testing.TB, n int, job func(i int) *domain.Job) {
+func (s *Store) Fill(t testing.TB, url string, n int, job func(i int) *domain.Job) {
 	t.Helper()
 	again := s.dropIndexes(t)
-	tx, err := s.writes.Beginx()
+	db := s.writes
+	if s.d == &sqlite { // nobody minds a half filled file; what the store reads with stays as it is
+		s.Exec(t, "PRAGMA synchronous = OFF")
+		s.Exec(t, "PRAGMA cache_size = -1000000")
+		defer s.Exec(t, "PRAGMA cache_size = -16384")
+		defer s.Exec(t, "PRAGMA synchronous = FULL")
+	} else { // a connection that may take its time
+		db = sqlx.MustConnect("postgres", url)
+		defer func() { require.NoError(t, db.Close()) }()
+	}
+	tx, err := db.Beginx()
 	require.NoError(t, err)
 	texts := map[int64]string{}
 	columns := strings.Split(regexp.MustCompile(`\s+`).ReplaceAllString(jobColumns, "")+",title,text_id", ",")
@@ -28,8 +40,8 @@ func (s *Store) Fill(t testing.TB, n int, job func(i int) *domain.Job) {
 		texts[textID(search)] = search
 	}
 	put := s.bulk(t, tx, "job_texts", "id", "search")
-	for id, search := range texts {
-		put(id, search)
+	for _, id := range slices.Sorted(maps.Keys(texts)) {
+		put(id, texts[id])
 	}
 	put()
 	put = s.bulk(t, tx, "jobs", columns...)
@@ -46,32 +58,16 @@ func (s *Store) Fill(t testing.TB, n int, job func(i int) *domain.Job) {
 	put()
 	require.NoError(t, tx.Commit())
 	for _, index := range again {
-		s.long(t, index)
+		_, err := db.Exec(index)
+		require.NoError(t, err, index)
 	}
 	for s.Number(t, "SELECT COUNT(*) FROM job_changes") > 0 {
 		s.addUp(t.Context())
 	}
 	if s.d == &postgres { // as its autovacuum does within minutes
-		s.long(t, "VACUUM ANALYZE")
-	}
-}
-
-// long runs a statement that may take longer than the store's may.
-func (s *Store) long(t testing.TB, statement string) {
-	t.Helper()
-	c, err := s.writes.Connx(t.Context())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, c.Close()) }()
-	if s.d == &postgres {
-		_, err := c.ExecContext(t.Context(), "SET statement_timeout = 0")
+		_, err := db.Exec("VACUUM ANALYZE")
 		require.NoError(t, err)
-		defer func() {
-			_, err := c.ExecContext(t.Context(), "RESET statement_timeout")
-			require.NoError(t, err)
-		}()
 	}
-	_, err = c.ExecContext(t.Context(), statement)
-	require.NoError(t, err, statement)
 }
 
 // dropIndexes drops the indexes of jobs that are no constraint's and returns how to make them again.

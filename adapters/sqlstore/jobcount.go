@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// count finds out how many jobs match: from the kept counts where they tell, else one by one up to countMost.
+// count finds out how many jobs match: from the kept counts where they tell, else one by one up to a bound.
 func (l *listing) count() error {
 	q := l.q
 	switch {
@@ -17,9 +17,12 @@ func (l *listing) count() error {
 		return l.countSpan()
 	case l.search != nil && l.search.none():
 		return nil
-	case l.search != nil && l.search.many && l.known > gatherMost:
-		// Nearly everywhere; how often cannot be had in the time.
+	case l.search != nil && l.search.many && l.known > int64(l.bounds.gather):
+		// Nearly everywhere; how often cannot be had in the time. Each text has a job, but with another filter it may not be wanted.
 		l.capped = true
+		if q.ServerID == "" && q.BatchID == "" && len(q.Statuses) == 0 && len(q.Reasons) == 0 && !l.timed() {
+			l.total = int64(l.bounds.count)
+		}
 		return nil
 	}
 	return l.countOneByOne(l.conditions(""))
@@ -27,9 +30,9 @@ func (l *listing) count() error {
 
 func (l *listing) countOneByOne(f *filter) error {
 	var n int64
-	err := l.get(&n, "SELECT COUNT(*) FROM (SELECT j.id FROM jobs j"+f.where()+" LIMIT "+strconv.Itoa(countMost+1)+") n", f.args...)
-	if n > countMost {
-		n, l.capped = countMost, true
+	err := l.get(&n, "SELECT COUNT(*) FROM (SELECT j.id FROM jobs j"+f.where()+" LIMIT "+strconv.Itoa(l.bounds.count+1)+") n", f.args...)
+	if most := int64(l.bounds.count); n > most {
+		n, l.capped = most, true
 	}
 	l.total += n
 	return err

@@ -11,12 +11,14 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// How much work a list may be. Its cost must not grow with the jobs there ever were.
-const (
-	countMost  = 10_000 // where jobs must be counted one by one, counting stops here
-	gatherMost = 5_000  // so few jobs are looked at and sorted; of more, the list's order is gone through
-	skipFrom   = 500    // jobs before a page that are worth finding out where to skip to
-)
+// bounds are how much work a list may be. Its cost must not grow with the jobs there ever were.
+type bounds struct {
+	count  int // where jobs must be counted one by one, counting stops here
+	gather int // so few jobs are looked at and sorted; of more, the list's order is gone through
+	skip   int // jobs before a page that are worth finding out where to skip to
+}
+
+var usualBounds = bounds{count: 10_000, gather: 5_000, skip: 500}
 
 // queryOf tells queries apart whose cursors must not be mixed up.
 func queryOf(q ports.JobQuery) string {
@@ -28,7 +30,7 @@ func queryOf(q ports.JobQuery) string {
 
 // List implements ports.JobRepository.
 func (r *jobs) List(ctx context.Context, q ports.JobQuery) (found ports.JobRows, err error) {
-	l, err := newListing(q)
+	l, err := newListing(q, r.s.bounds)
 	if err != nil {
 		return found, cmp.Or(done(ctx), err)
 	}
@@ -52,6 +54,7 @@ func (r *jobs) List(ctx context.Context, q ports.JobQuery) (found ports.JobRows,
 // listing is one reading of a page: what is asked, and what is found out on the way.
 type listing struct {
 	*conn
+	bounds bounds
 	q      ports.JobQuery
 	by     sorting
 	query  string
@@ -66,9 +69,9 @@ type listing struct {
 	capped bool
 }
 
-func newListing(q ports.JobQuery) (listing, error) {
+func newListing(q ports.JobQuery, b bounds) (listing, error) {
 	q.Sort = cmp.Or(q.Sort, ports.SortCreated)
-	l := listing{q: q, by: sortingOf(q.Sort), query: queryOf(q), offset: max(q.Page-1, 0) * q.Limit}
+	l := listing{bounds: b, q: q, by: sortingOf(q.Sort), query: queryOf(q), offset: max(q.Page-1, 0) * q.Limit}
 	if q.Cursor == "" {
 		return l, nil
 	}
@@ -89,7 +92,7 @@ func (l *listing) page() (found ports.JobRows, err error) {
 		return found, nil
 	}
 	if l.q.Search != "" {
-		if l.search, err = lookFor(l.conn, l.q.Search); err != nil {
+		if l.search, err = lookFor(l.conn, l.q.Search, l.bounds.count); err != nil {
 			return found, err
 		}
 	}
@@ -144,7 +147,7 @@ func (l *listing) ids() (ids []string, err error) {
 	var statement string
 	var args []any
 	switch {
-	case !l.capped && l.total <= gatherMost && (l.search != nil || !l.by.ranges && l.filtered()):
+	case !l.capped && l.total <= int64(l.bounds.gather) && (l.search != nil || !l.by.ranges && l.filtered()):
 		statement, args = l.gather()
 	case l.by.ranges:
 		if statement, args, err = l.merge(); err != nil {

@@ -99,7 +99,7 @@ func (l *listing) pastCreated() *filter {
 // It returns the condition on the time of creation, and lowers the offset.
 func (l *listing) skip() (*filter, error) {
 	f := &filter{}
-	if l.offset < skipFrom || len(l.by.exprs) > 1 || l.q.ServerID != "" || l.q.BatchID != "" || l.search != nil || l.timed() {
+	if l.offset < l.bounds.skip || len(l.by.exprs) > 1 || l.q.ServerID != "" || l.q.BatchID != "" || l.search != nil || l.timed() {
 		return f, nil
 	}
 	kinds := l.kindFilter("")

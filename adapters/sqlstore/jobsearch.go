@@ -12,18 +12,18 @@ type searched struct {
 	d       *dialect
 	part    string
 	texts   []int64
-	many    bool // more than countMost texts
+	many    bool // more texts than jobs are counted
 	servers []domain.ServerID
 }
 
 // lookFor finds texts and servers.
-func lookFor(c *conn, search string) (*searched, error) {
+func lookFor(c *conn, search string, most int) (*searched, error) {
 	s := &searched{d: c.d, part: folded(text(search))}
 	term, arg := c.d.holds("search", s.part)
-	if err := c.all(&s.texts, "SELECT id FROM job_texts WHERE "+term+" LIMIT "+strconv.Itoa(countMost+1), arg); err != nil {
+	if err := c.all(&s.texts, "SELECT id FROM job_texts WHERE "+term+" LIMIT "+strconv.Itoa(most+1), arg); err != nil {
 		return nil, err
 	}
-	if s.many = len(s.texts) > countMost; s.many {
+	if s.many = len(s.texts) > most; s.many {
 		s.texts = nil
 	}
 	return s, c.all(&s.servers, "SELECT id FROM servers WHERE {position}(name_folded, ?) > 0", s.part)

@@ -193,7 +193,7 @@ func newHistory(b *testing.B, url string, n int) *history {
 		h.servers = append(h.servers, server)
 	}
 	g := &generator{history: h, workers: fixture.ID[domain.WorkerID](b)}
-	h.Fill(b, n, func(i int) *domain.Job { return g.job(b, i) })
+	h.Fill(b, url, n, func(i int) *domain.Job { return g.job(b, i) })
 	h.batch = g.batches[len(g.batches)/2]
 	last, err := h.Jobs().List(b.Context(), ports.JobQuery{Limit: 20, Page: n/20 - 1})
 	require.NoError(b, err)
