@@ -183,15 +183,16 @@ func (l *listing) span() *filter {
 	return f
 }
 
-// kindFilter is the condition on status and reason. how stands before the columns.
+// kindFilter is the condition on status and reason of a table.
 func (l *listing) kindFilter(how string) *filter {
 	f := &filter{}
-	oneOf(f, l.d, how+"j.status", l.q.Statuses)
-	oneOf(f, l.d, how+"j.reason", l.q.Reasons)
+	oneOf(f, l.d, how+".status", l.q.Statuses)
+	oneOf(f, l.d, how+".reason", l.q.Reasons)
 	return f
 }
 
-// conditions are all that a job must meet. how stands before the columns of indexes that might be read in their place.
+// conditions are all that a job must meet, but for the search. how stands before the columns of indexes that might be read
+// in their place.
 func (l *listing) conditions(how string) *filter {
 	f := &filter{}
 	if l.q.ServerID != "" {
@@ -200,16 +201,11 @@ func (l *listing) conditions(how string) *filter {
 	if l.q.BatchID != "" {
 		f.and(how+"j.batch_id = ? AND j.batch_id <> ''", text(string(l.q.BatchID)))
 	}
-	f = f.with(l.kindFilter(how))
-	if l.search != nil {
-		f = f.with(l.search.condition(how))
-	}
-	return f.with(l.span())
+	return f.with(l.kindFilter(how + "j")).with(l.span())
 }
 
 // gather reads all jobs that match, which are few, and sorts them.
 func (l *listing) gather() (string, []any) {
-	f := l.conditions("")
 	keys := []string{"k1", "k2"}[:len(l.by.exprs)]
 	var columns strings.Builder
 	for i, expr := range l.by.exprs {
@@ -218,14 +214,27 @@ func (l *listing) gather() (string, []any) {
 	keys = append(slices.Clone(keys), "id")
 	past := l.past(keys)
 	end, endArgs := l.limits()
-	return "WITH found AS MATERIALIZED (SELECT j.id" + columns.String() + " FROM jobs j" + f.where() + ") SELECT id FROM found" +
-		past.where() + order(keys, l.q.Asc) + end, slices.Concat(f.args, past.args, endArgs)
+	f := l.conditions("")
+	parts := []part{{"SELECT j.id" + columns.String() + " FROM jobs j" + f.where(), f.args}}
+	if l.search != nil {
+		parts = l.search.parts("j.id"+columns.String(), f, l.bounds.gather+1)
+	}
+	var all []string
+	var args []any
+	for _, p := range parts {
+		all, args = append(all, p.sql), append(args, p.args...)
+	}
+	return "WITH found AS MATERIALIZED (" + strings.Join(all, " UNION ALL ") + ") SELECT id FROM found" +
+		past.where() + order(keys, l.q.Asc) + end, slices.Concat(args, past.args, endArgs)
 }
 
 // walk goes through all jobs in the list's order, past those that do not match.
 func (l *listing) walk() (string, []any) {
 	keys := append(slices.Clone(l.by.exprs), "j.id")
 	f := l.conditions("{by order}").with(l.past(keys))
+	if l.search != nil {
+		f = f.with(l.search.condition())
+	}
 	end, endArgs := l.limits()
 	return "SELECT j.id FROM jobs j" + f.where() + order(keys, l.q.Asc) + end, append(f.args, endArgs...)
 }

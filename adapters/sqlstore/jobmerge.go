@@ -24,31 +24,37 @@ func (l *listing) merge() (string, []any, error) {
 		end, endArgs := l.limits()
 		return "SELECT j.id FROM jobs j" + f.where() + order(keys, l.q.Asc) + end, append(f.args, endArgs...), nil
 	}
-	var (
-		parts []string
-		args  []any
-		end   = " LIMIT " + strconv.Itoa(l.q.Limit+1)
-		more  []any
-	)
-	if l.offset > 0 {
-		end, more = " LIMIT ?", []any{l.offset + l.q.Limit + 1}
+	first := l.together(ranges, edge, l.offset+l.q.Limit+1)
+	keys = keys[:0]
+	for _, expr := range append(slices.Clone(l.by.exprs), "j.id") {
+		keys = append(keys, strings.TrimPrefix(expr, "j."))
+	}
+	end, endArgs := l.limits()
+	return "SELECT id FROM (" + first.sql + ") r" + order(keys, l.q.Asc) + end, append(first.args, endArgs...), nil
+}
+
+// together is the first n of each range.
+func (l *listing) together(ranges []*filter, edge *filter, n int) part {
+	var parts []string
+	var args []any
+	end, endArgs := " LIMIT ?", []any{n}
+	if n == l.q.Limit+1 {
+		end, endArgs = " LIMIT "+strconv.Itoa(n), nil
 	}
 	for i, r := range ranges {
 		f := r.with(edge)
-		name := "r" + strconv.Itoa(i)
-		parts = append(parts, "SELECT * FROM (SELECT j.id, j.status, j.created_at FROM jobs j"+f.where()+order(keys, l.q.Asc)+end+") "+name)
-		args = slices.Concat(args, f.args, more)
+		parts = append(parts, "SELECT * FROM (SELECT j.id, j.status, j.created_at FROM jobs j"+f.where()+
+			order([]string{"j.created_at", "j.id"}, l.q.Asc)+end+") r"+strconv.Itoa(i))
+		args = slices.Concat(args, f.args, endArgs)
 	}
-	keys = append(slices.Clone(l.by.exprs), "j.id")
-	end, more = l.limits()
-	return "SELECT j.id FROM (" + strings.Join(parts, " UNION ALL ") + ") j" + order(keys, l.q.Asc) + end, append(args, more...), nil
+	return part{strings.Join(parts, " UNION ALL "), args}
 }
 
 // ranges are the conditions of the ranges, past the cursor.
 func (l *listing) ranges() []*filter {
 	common := l.span()
 	if l.search != nil {
-		common = l.search.condition("{by order}").with(common)
+		common = l.search.condition().with(common)
 	}
 	byStatus := len(l.by.exprs) > 1 // then the cursor stands in the ranges of one status
 	var all []*filter
@@ -81,7 +87,7 @@ func (l *listing) whole() *filter {
 		if l.q.ServerID != "" {
 			f.and("{by order}j.server_id = ?", text(string(l.q.ServerID)))
 		}
-		f = f.with(l.kindFilter("{by order}"))
+		f = f.with(l.kindFilter("{by order}j"))
 	}
 	if l.after != nil {
 		f = f.with(l.pastCreated())
@@ -102,7 +108,7 @@ func (l *listing) skip() (*filter, error) {
 	if l.offset < l.bounds.skip || len(l.by.exprs) > 1 || l.q.ServerID != "" || l.q.BatchID != "" || l.search != nil || l.timed() {
 		return f, nil
 	}
-	kinds := l.kindFilter("")
+	kinds := l.kindFilter("s")
 	day, err := l.passed(24, 0, farOff/24, kinds)
 	if err != nil {
 		return nil, err
