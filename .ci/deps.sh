@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that tests run against: OpenSSH's server, PostgreSQL, busybox. It starts none of their services.
+# Installs the programs that tests run against: OpenSSH's server and client, PostgreSQL, busybox, Ansible. It starts none of
+# their services.
 # Where it may not install, it says what to run; under CI=true that is a failure.
 set -euo pipefail
 
@@ -7,6 +8,8 @@ packages=()
 [ -x /usr/sbin/sshd ] || packages+=(openssh-server)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || packages+=(postgresql)
 command -v busybox >/dev/null || packages+=(busybox)
+command -v ssh >/dev/null || packages+=(openssh-client)
+command -v ansible-inventory >/dev/null || packages+=(ansible-core)
 
 if [ "$(id -u)" = 0 ] && [ ! -d /run/sshd ]; then
 	mkdir -m 0755 /run/sshd # sshd wants it, and only its service makes it

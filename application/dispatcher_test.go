@@ -101,21 +101,21 @@ func TestDispatcher_OffersEverythingToANewStore(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(func(n *ports.NewServer) { n.MaxSessions = 256 })
 		var ids []domain.JobID
-		for range 200 {
+		for range 60 {
 			ids = append(ids, w.submit(s, memory.Sequence(memory.Prints(domain.Stdout, "x"))))
 		}
 		detached := w.add(fixture.Detached, fixture.On(s.ID))
 		w.pass(10 * time.Second)
-		require.Equal(t, 201, len(w.queue.put()))
+		require.Equal(t, 61, len(w.queue.put()))
 		w.queue.lose()
 		w.pass(2 * dispatched)
-		require.Equal(t, 201, len(w.queue.put()), "queued and detached jobs are offered again, once")
+		require.Equal(t, 61, len(w.queue.put()), "queued and detached jobs are offered again, once")
 		w.cancel(detached.ID)
 		w.work()
 		for _, id := range ids {
 			require.Equal(t, domain.StatusCompleted, w.final(id).Status)
 		}
-		require.Len(t, w.machines.Starts(), 200)
+		require.Len(t, w.machines.Starts(), 60)
 	})
 }
 
@@ -176,7 +176,8 @@ func TestDispatcher_TwoOfferEachJobOnce(t *testing.T) {
 
 func TestDispatcher_TakesMoreThanOneBatch(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.database.setAway(true) // let them pile up
+		require.NoError(t, w.store.Workers().Register(t.Context(), domain.Worker{ID: "large", Capacity: 600}, time.Hour)) // and idle
+		w.database.setAway(true)                                                                                          // let them pile up
 		for i := range 6 {
 			s := fixture.Server(t, fixture.Named(fmt.Sprintf("s-%d", i)), fixture.Sessions(256))
 			require.NoError(t, w.store.Servers().Add(t.Context(), s, nil))

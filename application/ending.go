@@ -12,8 +12,12 @@ import (
 // exitPatience is how long the exit of a command may take to arrive after its processes were ended.
 const exitPatience = 5 * time.Second
 
-// letGoAfter keeps a job whose end cannot be stored from going round and round.
-const letGoAfter = time.Second
+// A job that cannot be carried to its end is held for a while, so that it does not go round and round: for a moment where its
+// end could not be stored, for longer where the vault is sealed, which ends when a person acts.
+const (
+	letGoAfter      = time.Second
+	letGoUnreadable = 15 * time.Second
+)
 
 // detach leaves the command running on its server for another worker, all its output so far stored.
 func (j *journey) detach(results chan outcome, end context.CancelCauseFunc) {
@@ -50,7 +54,13 @@ func (j *journey) handOver() {
 // worker lives nobody else would look for it.
 func (j *journey) letGo() {
 	ours := func(job *domain.Job) bool { return job.Status == domain.StatusRunning && job.Epoch == j.epoch }
-	if j.lease.Err() != nil || !ours(j.now()) || !pause(j.lease, letGoAfter) {
+	if j.lease.Err() != nil || !ours(j.now()) {
+		return
+	}
+	select {
+	case <-time.After(j.holdFor):
+	case <-j.stop.Done():
+	case <-j.lease.Done():
 		return
 	}
 	err := j.change(func(job *domain.Job, at time.Time) error {
@@ -161,10 +171,18 @@ func unreachable(err error, took time.Duration) domain.Receipt {
 	return domain.Receipt{Way: "unreachable: " + err.Error(), Took: took.Truncate(time.Microsecond)}
 }
 
-// refused reports whether a server will not let us in however often we ask.
+// refused reports whether a server will not let us in however often we ask. What else goes wrong there may pass: a server
+// without a process or a file to spare has one again later.
 func refused(err error) bool {
 	f, ok := errors.AsType[*domain.Failure](err)
-	return ok && f.Reason != domain.ReasonConnect
+	if !ok {
+		return false
+	}
+	switch f.Reason {
+	case domain.ReasonAuth, domain.ReasonHostKeyUnknown, domain.ReasonHostKeyMismatch, domain.ReasonCredentialNeeded, domain.ReasonPolicyDenied:
+		return true
+	}
+	return false
 }
 
 // finish writes down how the run ended. receipt is not nil when its processes were ended.

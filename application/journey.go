@@ -24,6 +24,8 @@ type journey struct {
 	target ports.Target
 	record *recorder
 
+	holdFor time.Duration // how long a job that is still ours at the end is kept from others
+
 	saving chan struct{} // capacity 1; held by the one who writes the job, which may take as long as the database is away
 	mu     sync.Mutex    // job
 	job    *domain.Job
@@ -37,7 +39,7 @@ type outcome struct {
 
 func newJourney(stop context.Context, t *tenure, job *domain.Job) *journey {
 	return &journey{
-		tenure: t, job: job, stop: stop, epoch: job.Epoch, fresh: job.Phase == domain.PhaseClaimed, cancel: make(chan struct{}, 1), saving: make(chan struct{}, 1),
+		tenure: t, job: job, stop: stop, holdFor: letGoAfter, epoch: job.Epoch, fresh: job.Phase == domain.PhaseClaimed, cancel: make(chan struct{}, 1), saving: make(chan struct{}, 1),
 		log: t.log.With("job_id", job.ID, "attempt", job.Attempt),
 	}
 }
@@ -170,6 +172,7 @@ func (j *journey) prepare() bool {
 	switch {
 	case err != nil && !j.fresh && errors.Is(err, domain.ErrVaultSealed):
 		// The command may be running well; it is this worker that cannot look.
+		j.holdFor = letGoUnreadable
 		j.log.ErrorContext(j.lease, "a running job is left to another worker: the master key is not the one that its credential was sealed with")
 	case err != nil:
 		j.fail(err)
@@ -181,15 +184,15 @@ func (j *journey) prepare() bool {
 // open reads the server and its credential; under accept-new it pins the key of a server that was never seen. While the
 // database is away it tries on.
 func (j *journey) open() error {
-	tested := false
+	var tested domain.ServerID
 	for n := 0; ; n++ {
 		t, _, err := j.Servers.target(j.lease, j.now().ServerID)
 		if err == nil && j.fresh && !t.Server.Active {
 			return &domain.Failure{Reason: domain.ReasonPolicyDenied, Message: domain.ErrServerInactive.Message, NotStarted: true}
 		}
-		if err == nil && !tested && t.Server.HostKey == nil && t.Server.HostKeyPolicy == domain.HostKeyAcceptNew {
-			if err = j.pinFirst(t.Server.ID); err == nil {
-				tested = true
+		if id, first := unseen(t); err == nil && first && id != tested {
+			if err = j.pinFirst(id); err == nil {
+				tested = id
 				continue
 			}
 		}

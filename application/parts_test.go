@@ -90,6 +90,12 @@ func (keys) ReadKey(key, passphrase domain.Secret) (domain.KeyInfo, error) {
 	return domain.KeyInfo{}, domain.ErrKeyUnreadable
 }
 
+func (r keys) Unlock(key, passphrase domain.Secret) (domain.Secret, domain.KeyInfo, error) {
+	info, err := r.ReadKey(key, passphrase)
+	_, text, _ := strings.Cut(key.Reveal(), " ")
+	return domain.NewSecret("key " + text), info, err
+}
+
 func (keys) ReadHostKey(text string) (domain.HostKey, error) {
 	if domain.CheckFingerprint(text) != nil {
 		return domain.HostKey{}, domain.Invalid("host_key", "not a host key")

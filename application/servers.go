@@ -2,9 +2,7 @@ package application
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"time"
 
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
@@ -15,6 +13,8 @@ type Servers struct {
 	Repository ports.ServerRepository
 	Vault      ports.Vault
 	Keys       ports.KeyReader
+	Stored     ports.KeyRepository // the keys that servers may refer to
+	Checks     ports.ServerChecks
 	Prober     ports.Prober
 	Signals    ports.Signals
 	Clock      ports.Clock
@@ -32,7 +32,7 @@ func (a *Servers) Create(ctx context.Context, n ports.NewServer) (domain.Server,
 	s := &domain.Server{
 		ID: domain.ServerID(a.Entropy.ID()), Name: n.Name, Hostname: n.Hostname, Port: n.Port, User: n.User, Auth: n.Auth,
 		Active: n.Active == nil || *n.Active, Tags: slices.Clone(n.Tags), HostKeyPolicy: n.HostKeyPolicy,
-		MaxSessions: n.MaxSessions, CreatedAt: at, UpdatedAt: at,
+		ProxyJump: n.ProxyJump, MaxSessions: n.MaxSessions, CreatedAt: at, UpdatedAt: at,
 	}
 	if s.Port == 0 {
 		s.Port = 22
@@ -54,7 +54,7 @@ func (a *Servers) Create(ctx context.Context, n ports.NewServer) (domain.Server,
 	if err := s.Check(); err != nil {
 		return domain.Server{}, err
 	}
-	sealed, err := a.seal(s, n.Credential)
+	sealed, err := a.seal(ctx, s, n.Credential, n.Key)
 	if err != nil {
 		return domain.Server{}, err
 	}
@@ -64,24 +64,23 @@ func (a *Servers) Create(ctx context.Context, n ports.NewServer) (domain.Server,
 	return *s, nil
 }
 
-// seal checks that the credential is what the server's way of logging in needs, and seals it for this server.
-func (a *Servers) seal(s *domain.Server, c domain.Credential) (domain.Sealed, error) {
-	s.Key = nil
-	switch s.Auth {
-	case domain.AuthPassword:
-		if c.Password.Empty() {
-			return nil, domain.Invalid("password", "auth_type is password; give the password")
+// seal checks that the credential, or the stored key of that name, is what the server's way of logging in needs, and seals
+// it for this server. A stored key is sealed anew, so that it is as bound to the server's address as any other.
+func (a *Servers) seal(ctx context.Context, s *domain.Server, c domain.Credential, key string) (domain.Sealed, error) {
+	if err := fits(s.Auth, c, key); err != nil {
+		return nil, err
+	}
+	s.Key, s.KeyName = nil, key
+	if key != "" {
+		k, text, err := a.Stored.Get(ctx, key)
+		if err != nil {
+			return nil, err
 		}
-		if !c.PrivateKey.Empty() {
-			return nil, domain.Invalid("private_key", "auth_type is password; a private_key does not go with it")
+		if c, err = a.Vault.Open(text, k.Binding()); err != nil {
+			return nil, err
 		}
-	case domain.AuthKey:
-		if c.PrivateKey.Empty() {
-			return nil, domain.Invalid("private_key", "auth_type is key; give the private_key")
-		}
-		if !c.Password.Empty() {
-			return nil, domain.Invalid("password", "auth_type is key; a password does not go with it (a key's passphrase is called passphrase)")
-		}
+		s.Key = &k.KeyInfo
+	} else if s.Auth == domain.AuthKey {
 		info, err := a.Keys.ReadKey(c.PrivateKey, c.Passphrase)
 		if err != nil {
 			return nil, err
@@ -94,6 +93,27 @@ func (a *Servers) seal(s *domain.Server, c domain.Credential) (domain.Sealed, er
 	}
 	s.HasCredential, s.CredentialNeeded = true, false
 	return sealed, nil
+}
+
+// fits fails unless what is given is what a way of logging in needs.
+func fits(auth domain.AuthType, c domain.Credential, key string) error {
+	switch {
+	case auth == domain.AuthPassword && key != "":
+		return domain.Invalid("pem_file", "auth_type is password; a pem_file does not go with it")
+	case auth == domain.AuthPassword && c.Password.Empty():
+		return domain.Invalid("password", "auth_type is password; give the password")
+	case auth == domain.AuthPassword && !c.PrivateKey.Empty():
+		return domain.Invalid("private_key", "auth_type is password; a private_key does not go with it")
+	case auth == domain.AuthKey && !c.Password.Empty():
+		return domain.Invalid("password", "auth_type is key; a password does not go with it (a key's passphrase is called passphrase)")
+	case auth == domain.AuthKey && key != "" && !c.PrivateKey.Empty():
+		return domain.Invalid("pem_file", "pem_file and private_key are both given; give one of them")
+	case auth == domain.AuthKey && key == "" && c.PrivateKey.Empty():
+		return domain.Invalid("private_key", "auth_type is key; give the private_key, or pem_file with the name of a stored key")
+	case key != "":
+		return domain.CheckKeyName("pem_file", key)
+	}
+	return nil
 }
 
 // Get implements ports.Servers.
@@ -125,13 +145,16 @@ func (a *Servers) Update(ctx context.Context, id domain.ServerID, c ports.Server
 	was := *s
 	apply(s, c)
 	if s.Hostname != was.Hostname || s.Port != was.Port {
-		s.HostKey, s.LastCheck, s.Mode, s.ModeCause = nil, nil, domain.ModeUnknown, ""
+		s.HostKey, s.Mode, s.ModeCause = nil, domain.ModeUnknown, ""
+	}
+	if !s.SameWay(&was) {
+		s.LastCheck = nil
 	}
 	s.UpdatedAt = a.Clock.Now()
 	if err := s.Check(); err != nil {
 		return domain.Server{}, err
 	}
-	credential, err := a.changedCredential(&was, s, c.Credential)
+	credential, err := a.changedCredential(ctx, &was, s, c.Credential, c.Key)
 	if err != nil {
 		return domain.Server{}, err
 	}
@@ -150,6 +173,7 @@ func apply(s *domain.Server, c ports.ServerChange) {
 	set(&s.Auth, c.Auth)
 	set(&s.Active, c.Active)
 	set(&s.HostKeyPolicy, c.HostKeyPolicy)
+	set(&s.ProxyJump, c.ProxyJump)
 	set(&s.MaxSessions, c.MaxSessions)
 	if c.Tags != nil {
 		s.Tags = slices.Clone(*c.Tags)
@@ -164,122 +188,26 @@ func set[T any](field *T, value *T) {
 
 // changedCredential returns what to store: a new credential sealed, nothing (nil), or the removal of one that was sealed
 // for another address, user, host key or way of logging in.
-func (a *Servers) changedCredential(was, s *domain.Server, c *domain.Credential) (*domain.Sealed, error) {
-	if c != nil {
-		sealed, err := a.seal(s, *c)
+func (a *Servers) changedCredential(ctx context.Context, was, s *domain.Server, c *domain.Credential, key *string) (*domain.Sealed, error) {
+	if key != nil && *key == "" {
+		return nil, domain.Invalid("pem_file", "pem_file is empty; give the name of a stored key, or leave it out")
+	}
+	if c != nil || key != nil {
+		var given domain.Credential
+		var name string
+		set(&given, c)
+		set(&name, key)
+		sealed, err := a.seal(ctx, s, given, name)
 		return &sealed, err
 	}
 	if s.Binding() == was.Binding() && s.Auth == was.Auth {
 		return nil, nil
 	}
-	s.HasCredential, s.CredentialNeeded, s.Key = false, true, nil
+	s.HasCredential, s.CredentialNeeded, s.Key, s.KeyName = false, true, nil, ""
 	return &domain.Sealed{}, nil
 }
 
 // Delete implements ports.Servers.
 func (a *Servers) Delete(ctx context.Context, id domain.ServerID, force bool) (int64, error) {
 	return a.Repository.Delete(ctx, id, force)
-}
-
-// Trust implements ports.ServerAccess.
-func (a *Servers) Trust(ctx context.Context, id domain.ServerID, fingerprint string) (domain.Server, error) {
-	s, sealed, err := a.Repository.Get(ctx, id)
-	if err != nil {
-		return domain.Server{}, err
-	}
-	if err := a.pin(s, sealed, domain.HostKey{Fingerprint: fingerprint, PinnedAt: a.Clock.Now()}, func(c *domain.Sealed) error {
-		return a.Repository.Save(ctx, s, c)
-	}); err != nil {
-		return domain.Server{}, err
-	}
-	return *s, nil
-}
-
-// pin pins a key and saves. The first pin keeps the credential, sealed anew for it; another pin needs it anew.
-func (a *Servers) pin(s *domain.Server, sealed domain.Sealed, k domain.HostKey, save func(*domain.Sealed) error) error {
-	was := *s
-	if was.HostKey != nil && was.HostKey.Fingerprint == k.Fingerprint {
-		return nil
-	}
-	if err := s.Pin(k); err != nil {
-		return err
-	}
-	s.UpdatedAt = a.Clock.Now()
-	if was.HostKey != nil || sealed == nil {
-		c, err := a.changedCredential(&was, s, nil)
-		if err != nil {
-			return err
-		}
-		return save(c)
-	}
-	c, err := a.Vault.Open(sealed, was.Binding())
-	if err != nil {
-		return err
-	}
-	again, err := a.Vault.Seal(c, s.Binding())
-	if err != nil {
-		return err
-	}
-	return save(&again)
-}
-
-// Test implements ports.ServerAccess.
-func (a *Servers) Test(ctx context.Context, id domain.ServerID) (ports.TestReport, error) {
-	target, sealed, err := a.target(ctx, id)
-	if err != nil && !errors.Is(err, domain.ErrCredentialNeeded) {
-		return ports.TestReport{}, err
-	}
-	s := &target.Server
-	first := s.HostKey == nil && s.HostKeyPolicy == domain.HostKeyAcceptNew
-	report := a.Prober.Probe(ctx, target, first)
-	report.Server = id
-	if ctx.Err() != nil {
-		return ports.TestReport{}, contextError(ctx)
-	}
-	if first && report.Seen != nil {
-		report.Seen.PinnedAt = a.Clock.Now()
-		err := a.pin(s, sealed, *report.Seen, func(c *domain.Sealed) error { return a.Repository.Save(ctx, s, c) })
-		if err != nil && !errors.Is(err, domain.ErrServerChanged) {
-			return ports.TestReport{}, err
-		}
-	}
-	return report, a.keepCheck(ctx, s, report)
-}
-
-// keepCheck stores the outcome of a test, whatever else changed the server meanwhile; but of another address it tells nothing.
-func (a *Servers) keepCheck(ctx context.Context, tested *domain.Server, r ports.TestReport) error {
-	for {
-		s, _, err := a.Repository.Get(ctx, tested.ID)
-		if err != nil {
-			return err
-		}
-		if s.Hostname != tested.Hostname || s.Port != tested.Port || s.User != tested.User {
-			return nil
-		}
-		s.LastCheck = &domain.Check{Connected: r.OK, Message: r.Message, Latency: r.Latency.Truncate(time.Microsecond), At: a.Clock.Now()}
-		if r.OK {
-			s.Mode, s.ModeCause = r.Mode, r.Cause
-		}
-		if s.HostKey != nil && s.HostKey.Type == "" && r.Seen != nil && r.Seen.Fingerprint == s.HostKey.Fingerprint {
-			s.HostKey.Type = r.Seen.Type
-		}
-		if err := a.Repository.Save(ctx, s, nil); !errors.Is(err, domain.ErrServerChanged) {
-			return err
-		}
-	}
-}
-
-// target opens what it takes to log in. Fails with ErrServerNotFound, ErrCredentialNeeded (the server is returned all the
-// same) and ErrVaultSealed.
-func (a *Servers) target(ctx context.Context, id domain.ServerID) (ports.Target, domain.Sealed, error) {
-	s, sealed, err := a.Repository.Get(ctx, id)
-	if err != nil {
-		return ports.Target{}, nil, err
-	}
-	t := ports.Target{Server: *s}
-	if len(sealed) == 0 {
-		return t, nil, domain.ErrCredentialNeeded.Withf("server %q needs its password or key anew, because its address, user or host key was changed", s.Name)
-	}
-	t.Credential, err = a.Vault.Open(sealed, s.Binding())
-	return t, sealed, err
 }

@@ -184,13 +184,14 @@ func TestServers_UpdateChangesWhatItNames(t *testing.T) {
 
 func TestServers_AStoredCredentialServesOneAddressOnly(t *testing.T) {
 	for name, c := range map[string]struct {
-		change  ports.ServerChange
-		keepPin bool
+		change    ports.ServerChange
+		keepPin   bool
+		keepCheck bool
 	}{
-		"Hostname": {ports.ServerChange{Hostname: new("evil.example.org")}, false},
-		"Port":     {ports.ServerChange{Port: new(2222)}, false},
-		"User":     {ports.ServerChange{User: new("root")}, true},
-		"Auth":     {ports.ServerChange{Auth: new(domain.AuthKey)}, true},
+		"Hostname": {ports.ServerChange{Hostname: new("evil.example.org")}, false, false},
+		"Port":     {ports.ServerChange{Port: new(2222)}, false, false},
+		"User":     {ports.ServerChange{User: new("root")}, true, false},
+		"Auth":     {ports.ServerChange{Auth: new(domain.AuthKey)}, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inQuietWorld(t, func(t *testing.T, w *world) {
@@ -203,7 +204,7 @@ func TestServers_AStoredCredentialServesOneAddressOnly(t *testing.T) {
 				require.False(t, s.HasCredential)
 				require.Nil(t, w.credential(s.ID))
 				require.Equal(t, c.keepPin, s.HostKey != nil)
-				require.Equal(t, c.keepPin, s.LastCheck != nil)
+				require.Equal(t, c.keepCheck, s.LastCheck != nil)
 
 				s, err = w.servers.Update(t.Context(), s.ID, ports.ServerChange{Hostname: &was.Hostname, Port: &was.Port, User: &was.User, Auth: &was.Auth})
 				require.NoError(t, err)

@@ -2,11 +2,9 @@ package application
 
 import (
 	"context"
-	"crypto/sha256"
 	"sync"
 	"time"
 
-	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
 )
 
@@ -90,24 +88,4 @@ func infoOf(at time.Time, totals ports.Totals) ports.SystemInfo {
 		i.Jobs.Add(c.Status, c.Jobs)
 	}
 	return i
-}
-
-// Tokens implements ports.Authenticator.
-type Tokens struct {
-	Repository ports.TokenRepository
-}
-
-var _ ports.Authenticator = (*Tokens)(nil)
-
-// Authenticate implements ports.Authenticator.
-func (t *Tokens) Authenticate(ctx context.Context, token domain.Secret) (domain.Principal, error) {
-	if token.Empty() {
-		return domain.Principal{}, domain.ErrUnauthenticated
-	}
-	return t.Repository.Find(ctx, sha256.Sum256([]byte(token.Reveal())))
-}
-
-// Grant lets the holder of token in as p, in place of p's earlier token. Fails with domain.ErrStorageUnavailable.
-func (t *Tokens) Grant(ctx context.Context, p domain.Principal, token domain.Secret) error {
-	return t.Repository.Put(ctx, p, sha256.Sum256([]byte(token.Reveal())))
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/heysubinoy/remora/adapters/memory"
 	"github.com/heysubinoy/remora/adapters/system"
 	"github.com/heysubinoy/remora/application"
 	"github.com/heysubinoy/remora/domain"
@@ -49,25 +48,4 @@ func TestHealth(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestTokens(t *testing.T) {
-	ctx := t.Context()
-	tokens := &application.Tokens{Repository: memory.NewStore(time.Now).Tokens()}
-	admin := domain.Principal{Name: "admin", Role: domain.RoleAdmin}
-	first, second := domain.NewSecret("first token"), domain.NewSecret("second token")
-	for _, unknown := range []domain.Secret{{}, first} {
-		_, err := tokens.Authenticate(ctx, unknown)
-		require.ErrorIs(t, err, domain.ErrUnauthenticated)
-	}
-	require.NoError(t, tokens.Grant(ctx, admin, first))
-	who, err := tokens.Authenticate(ctx, first)
-	require.NoError(t, err)
-	require.Equal(t, admin, who)
-
-	require.NoError(t, tokens.Grant(ctx, admin, second))
-	_, err = tokens.Authenticate(ctx, first)
-	require.ErrorIs(t, err, domain.ErrUnauthenticated, "the earlier token is replaced")
-	_, err = tokens.Authenticate(ctx, second)
-	require.NoError(t, err)
 }

@@ -21,6 +21,9 @@ const (
 var (
 	errStopping  = errors.New("the worker is stopping")
 	errLeaseGone = errors.New("the worker could not renew its lease")
+	// errNoPlace gives a ticket back that was in the queue when its job was taken out of it. The dispatcher gives the job its
+	// place again, and the ticket comes back; a claim now would put one job more on the server than it takes.
+	errNoPlace = errors.New("the job waits for its place on the server")
 )
 
 // WorkerSettings are a worker's limits.
@@ -206,7 +209,7 @@ func (t *tenure) leave(j *journey) {
 }
 
 // claim makes the ticket's job ours. It returns nil when there is nothing to do: the job has moved on since the ticket was
-// made. Once a save may have landed without its answer it asks until it knows: a job that is ours must be carried.
+// made. A job that lost its place meanwhile is errNoPlace. Once a save may have landed without its answer it asks until it knows: a job that is ours must be carried.
 func (t *tenure) claim(ticket domain.Ticket) (*domain.Job, error) {
 	unsure := int64(0) // the epoch of a claim without an answer
 	for n := 0; ; n++ {
@@ -227,7 +230,9 @@ func (t *tenure) claim(ticket domain.Ticket) (*domain.Job, error) {
 			return nil, nil
 		}
 		switch job.Phase {
-		case domain.PhasePending, domain.PhaseEnqueued:
+		case domain.PhasePending:
+			return nil, errNoPlace
+		case domain.PhaseEnqueued:
 			err = job.Claim(t.id, t.Clock.Now())
 		case domain.PhaseDetached:
 			err = job.Attach(t.id, t.Clock.Now())

@@ -77,7 +77,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) serversOver(db storage) *application.Servers {
 	return &application.Servers{
-		Repository: db.servers, Vault: w.vault, Keys: keys{}, Prober: w.machines, Signals: w.signals, Clock: system.Clock{}, Entropy: w.entropy,
+		Repository: db.servers, Vault: w.vault, Keys: keys{}, Stored: w.store.Keys(), Checks: w.store.Checks(), Prober: w.machines, Signals: w.signals, Clock: system.Clock{}, Entropy: w.entropy,
 	}
 }
 

@@ -24,6 +24,7 @@ type Config struct {
 	DatabaseURL        domain.Secret // a path of an SQLite file, or a postgres:// URL that names its sslmode
 	CORSAllowedOrigins []string
 
+	QueueURL          domain.Secret // of JetStream, in place of NetQueue; empty: NetQueue
 	NetQueueAddr      string
 	QueueName         string
 	NetQueueDir       string
@@ -39,7 +40,8 @@ type Config struct {
 	AllowedShells        []string
 	MaxUploadSize        int64 // of a key file
 
-	MasterKeyFile string // empty: see Config.Vault
+	MasterKeyFile string        // empty: see Config.Vault
+	SessionSecret domain.Secret // empty: see Config.SessionKey
 	DataDir       string
 	AuthMode      AuthMode
 
@@ -136,6 +138,7 @@ func (r *reader) config() Config {
 		DatabaseURL:        r.database(filepath.Join(dataDir, "remora.db")),
 		CORSAllowedOrigins: r.list("CORS_ALLOWED_ORIGINS", "", checkOrigin),
 
+		QueueURL:          r.queueURL(),
 		NetQueueAddr:      r.addr("NETQUEUE_ADDR", "127.0.0.1:9000"),
 		QueueName:         r.matching("QUEUE_NAME", "job_queue", queueName, "1 to 128 letters, digits, dots, dashes and underscores"),
 		NetQueueDir:       r.text("NETQUEUE_DIR", filepath.Join(dataDir, "netqueue")),
@@ -152,6 +155,7 @@ func (r *reader) config() Config {
 		MaxUploadSize:        r.size("MAX_UPLOAD_SIZE", "64KiB", 1<<10, 1<<20),
 
 		MasterKeyFile: r.text("REMORA_MASTER_KEY_FILE", ""),
+		SessionSecret: r.longSecret("SESSION_SECRET"),
 		DataDir:       dataDir,
 		AuthMode:      AuthMode(r.oneOf("AUTH_MODE", string(AuthToken), string(AuthToken), string(AuthNone))),
 
@@ -160,6 +164,9 @@ func (r *reader) config() Config {
 
 		MetricsAddr: r.optionalAddr("METRICS_ADDR", "127.0.0.1:9464"),
 		PprofAddr:   r.optionalAddr("PPROF_ADDR", "127.0.0.1:6060"),
+	}
+	if !c.QueueURL.Empty() {
+		r.noNetQueue(map[string]string{"NETQUEUE_ADDR": "127.0.0.1:9000", "NETQUEUE_DIR": filepath.Join(dataDir, "netqueue")})
 	}
 	if c.PprofAddr != "" && !Loopback(c.PprofAddr) {
 		r.mistake("PPROF_ADDR", c.PprofAddr, "profiles show what is in memory; give an address on the loopback interface, as 127.0.0.1:6060")

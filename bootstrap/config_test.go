@@ -270,3 +270,37 @@ func TestLoad_DotEnv(t *testing.T) {
 	require.ErrorContains(t, err, "SERVER_ADDR", "the other mistakes are told too")
 	require.NotContains(t, err.Error(), "hunter2")
 }
+
+func TestLoad_QueueURL(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c, err := bootstrap.Load(env("QUEUE_URL", "nats://remora:hunter22@queue-1:4222,nats://queue-2:4222?replicas=3", "NETQUEUE_ADDR", "127.0.0.1:9000"))
+	require.NoError(t, err, "a copied .env.example names the defaults")
+	require.NotContains(t, c.String(), "hunter22")
+	for name, pairs := range map[string][]string{
+		"QUEUE_URL: its scheme":      {"QUEUE_URL", "amqp://remora:hunter22@queue:5672"},
+		"QUEUE_URL: give nats://":    {"QUEUE_URL", "nats://"},
+		"QUEUE_URL: its option":      {"QUEUE_URL", "nats://queue:4222?replica=3"},
+		"QUEUE_URL: its replicas":    {"QUEUE_URL", "nats://queue:4222?replicas=6"},
+		"QUEUE_URL: its creds":       {"QUEUE_URL", "nats://queue:4222?creds=/no/such/file"},
+		`NETQUEUE_ADDR="10.0.0.1:9"`: {"QUEUE_URL", "nats://queue:4222", "NETQUEUE_ADDR", "10.0.0.1:9"},
+		"NETQUEUE_TOKEN_FILE=":       {"QUEUE_URL", "nats://queue:4222", "NETQUEUE_TOKEN_FILE", "/run/token"},
+	} {
+		_, err := bootstrap.Load(env(pairs...))
+		require.ErrorContains(t, err, name)
+		require.NotContains(t, err.Error(), "hunter22")
+	}
+}
+
+func TestLoad_SideListeners(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c, err := bootstrap.Load(env("METRICS_ADDR", "0.0.0.0:9464", "PPROF_ADDR", "127.0.0.1:6060"))
+	require.NoError(t, err)
+	require.Equal(t, "0.0.0.0:9464", c.MetricsAddr)
+	require.Equal(t, "127.0.0.1:6060", c.PprofAddr)
+	_, err = bootstrap.Load(env("PPROF_ADDR", "0.0.0.0:6060"))
+	require.ErrorContains(t, err, "PPROF_ADDR", "profiles are for this machine alone")
+	_, err = bootstrap.Load(env("AUTH_MODE", "none", "METRICS_ADDR", "0.0.0.0:9464"))
+	require.ErrorContains(t, err, "METRICS_ADDR")
+	_, err = bootstrap.Load(env("METRICS_ADDR", "9464"))
+	require.ErrorContains(t, err, "METRICS_ADDR")
+}

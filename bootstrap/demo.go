@@ -37,7 +37,7 @@ type demo struct {
 	dir     string
 	log     *slog.Logger
 	first   func(ctx context.Context) error // runs the first job where the visitor can see it
-	ready   func()
+	ready   func() error
 
 	running []demoServer
 }
@@ -51,7 +51,9 @@ type demoServer struct {
 func (d *demo) run(ctx context.Context) error {
 	err := d.first(ctx)
 	if err == nil {
-		d.ready()
+		err = d.ready()
+	}
+	if err == nil {
 		<-ctx.Done()
 	}
 	if ctx.Err() != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/heysubinoy/remora/adapters/cli"
 	"github.com/heysubinoy/remora/adapters/httpapi/client"
 	"github.com/heysubinoy/remora/adapters/netqueue"
-	"github.com/heysubinoy/remora/application"
 	"github.com/heysubinoy/remora/domain"
 )
 
@@ -35,11 +34,15 @@ func cliConfig() cli.Config {
 		Up:      up,
 		API: func(ctx context.Context) error {
 			return apart(ctx, func(ctx context.Context, cfg Config, log *slog.Logger) (*Program, error) {
-				s, err := cfg.secrets(Named)
+				s, err := cfg.apiSecrets(Named)
 				if err != nil {
 					return nil, err
 				}
-				return NewAPI(ctx, cfg, s, log)
+				p, err := NewAPI(ctx, cfg, s, log)
+				if err != nil {
+					return nil, err
+				}
+				return &p.Program, p.announceFirst(ctx)
 			})
 		},
 		Worker: func(ctx context.Context) error {
@@ -61,6 +64,8 @@ func cliConfig() cli.Config {
 			})
 		},
 		RepairQueue: repairQueue,
+		Backup:      loaded(Backup),
+		Restore:     loaded(Restore),
 	}
 }
 
@@ -69,7 +74,7 @@ func connect(_ context.Context, url string, token domain.Secret) (cli.Services, 
 	if err != nil {
 		return cli.Services{}, err
 	}
-	return cli.Services{Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, System: c.System}, nil
+	return cli.Services{Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, Keys: c.Keys, System: c.System, Tokens: c.Tokens, Account: c.Account}, nil
 }
 
 // apart runs one service as a process of its own, until ctx is done.
@@ -96,7 +101,7 @@ func up(ctx context.Context, o cli.UpOptions) error {
 		cfg.LogLevel = slog.LevelWarn // the visitor came to see the job
 	}
 	log := NewLogger(cfg, os.Stderr)
-	s, err := cfg.secrets(Made)
+	s, err := cfg.apiSecrets(Made)
 	if err != nil {
 		return err
 	}
@@ -109,17 +114,18 @@ func up(ctx context.Context, o cli.UpOptions) error {
 			p.close()
 			return err
 		}
-	} else {
-		p.announce(cfg)
+	} else if err := p.announce(ctx, cfg); err != nil {
+		p.close()
+		return err
 	}
 	return p.Run(ctx)
 }
 
 // NewAllInOne puts queue, API and worker together in one process. Queue and API listen when it returns.
 func NewAllInOne(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*AllInOne, error) {
-	p := &AllInOne{Program: *newProgram()}
+	p := &AllInOne{API: API{Program: *newProgram()}}
 	err := p.addProfiles(cfg, log)
-	if err == nil {
+	if err == nil && cfg.QueueURL.Empty() {
 		err = p.addQueue(cfg, s, log)
 	}
 	var f *foundation
@@ -127,7 +133,7 @@ func NewAllInOne(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (
 		f, err = p.lay(ctx, cfg, s, log)
 	}
 	if err == nil {
-		err = p.addAPI(ctx, cfg, f, log)
+		err = p.addAPI(ctx, cfg, s, f, log)
 	}
 	if err != nil {
 		p.close()
@@ -141,13 +147,8 @@ func NewAllInOne(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (
 
 // AllInOne is everything in one process.
 type AllInOne struct {
-	Program
+	API
 	*foundation
-}
-
-// announce tells the visitor where to go.
-func (p *AllInOne) announce(cfg Config) {
-	fmt.Fprintf(os.Stderr, "\nRemora is up at %s — the admin token is in %s\n", p.URL(), cfg.AdminTokenFile())
 }
 
 func (p *AllInOne) addDemo(ctx context.Context, cfg Config, log *slog.Logger) error {
@@ -177,9 +178,12 @@ func (p *AllInOne) addDemo(ctx context.Context, cfg Config, log *slog.Logger) er
 		}
 		return nil
 	}
-	d.ready = func() {
-		p.announce(cfg)
+	d.ready = func() error {
+		if err := p.announce(ctx, cfg); err != nil {
+			return err
+		}
 		fmt.Fprint(os.Stderr, "From another terminal:  bin/remora run --all -- uptime\nCtrl-C ends the demo and takes its servers away.\n")
+		return nil
 	}
 	if err := d.start(ctx); err != nil {
 		return err
@@ -196,23 +200,22 @@ func (c Config) secrets(o Origin) (Secrets, error) {
 	return s, settingsInvalid(err, noVault)
 }
 
+// apiSecrets returns what the API needs too.
+func (c Config) apiSecrets(o Origin) (Secrets, error) {
+	s, err := c.secrets(o)
+	key, noKey := c.SessionKey(o)
+	s.Session = key
+	return s, settingsInvalid(err, noKey)
+}
+
 // queueSecrets returns what the queue needs.
 func (c Config) queueSecrets(o Origin) (Secrets, error) {
+	if !c.QueueURL.Empty() {
+		return Secrets{}, nil // what it takes stands in the URL
+	}
 	token, noToken := c.QueueToken(o)
 	tls, noTLS := c.NetQueueTLS.config()
 	return Secrets{QueueToken: token, QueueTLS: tls}, settingsInvalid(noToken, noTLS)
-}
-
-// grantAdmin lets the holder of the first administrator's token in, and shows the token the one time it is made.
-func grantAdmin(ctx context.Context, cfg Config, tokens *application.Tokens) error {
-	token, made, err := cfg.AdminToken()
-	if err != nil {
-		return err
-	}
-	if made {
-		fmt.Fprintf(os.Stderr, "The admin token, shown this once and kept in %s:\n\n    %s\n\n", cfg.AdminTokenFile(), token.Reveal())
-	}
-	return tokens.Grant(ctx, domain.Principal{Name: "admin", Role: domain.RoleAdmin}, token)
 }
 
 func repairQueue(_ context.Context, dir string) (string, error) {

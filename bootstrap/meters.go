@@ -10,14 +10,9 @@ import (
 )
 
 // watch has the meters ask what no port tells: the queue, the database and the connections to the servers.
-func (f *foundation) watch() {
-	f.meters.WatchQueue(metrics.QueueSource{
-		Level: func(ctx context.Context) (metrics.Level, error) {
-			s, err := f.queue.Stats(ctx)
-			return levelOf(s), err
-		},
-		Connects: f.queue.Connects,
-	})
+func (f *foundation) watch(queue metrics.QueueSource) {
+	f.meters.WatchQueue(queue)
+	f.meters.WatchTotals(f.store.Totals(), f.store.Workers(), f.clock.Now)
 	f.meters.WatchPending(func(ctx context.Context) (time.Duration, error) { return f.store.OldestPending(ctx, f.clock.Now()) })
 	f.meters.WatchSSH(func() metrics.SSH {
 		s := f.executor.Stats()

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/heysubinoy/remora/adapters/httpapi"
 	"github.com/heysubinoy/remora/adapters/metrics"
 	"github.com/heysubinoy/remora/adapters/netqueue"
 	"github.com/heysubinoy/remora/adapters/sqlstore"
@@ -23,6 +22,7 @@ type Secrets struct {
 	Vault      *vault.Vault
 	QueueToken domain.Secret
 	QueueTLS   *tls.Config
+	Session    domain.Secret // of the API alone
 }
 
 // Program is one of Remora's programs, put together and listening.
@@ -43,9 +43,10 @@ func (p *Program) Run(ctx context.Context) error { return p.run(ctx) }
 // foundation is what every program but the queue stands on.
 type foundation struct {
 	store    *sqlstore.Store
-	queue    *netqueue.Client
+	queue    queueClient
 	executor *sshexec.Executor
 	servers  *application.Servers
+	keys     *application.Keys
 	clock    system.Clock
 	entropy  system.Entropy
 	meters   *metrics.Meters
@@ -53,6 +54,9 @@ type foundation struct {
 
 // NewQueue puts the queue broker together. It listens when it returns.
 func NewQueue(cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
+	if !cfg.QueueURL.Empty() {
+		return nil, errNoNetQueue
+	}
 	p := newProgram()
 	err := p.addSideListeners(cfg, log)
 	if err == nil {
@@ -66,14 +70,14 @@ func NewQueue(cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
 }
 
 // NewAPI puts the API server together, with a dispatcher and a sweeper. It listens when it returns.
-func NewAPI(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*Program, error) {
-	p := newProgram()
+func NewAPI(ctx context.Context, cfg Config, s Secrets, log *slog.Logger) (*API, error) {
+	p := &API{Program: *newProgram()}
 	f, err := p.lay(ctx, cfg, s, log)
 	if err == nil {
 		err = p.addProfiles(cfg, log)
 	}
 	if err == nil {
-		err = p.addAPI(ctx, cfg, f, log)
+		err = p.addAPI(ctx, cfg, s, f, log)
 	}
 	if err != nil {
 		p.close()
@@ -109,9 +113,13 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	if err := store.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	queue := netqueue.NewClient(netqueue.ClientConfig{
-		Addr: cfg.NetQueueAddr, Queue: cfg.QueueName, Token: s.QueueToken, TLS: s.QueueTLS, Logger: log.With("part", "queue-client"),
-	})
+	if err := checkMasterKey(ctx, cfg, store.MasterKeyCheck(), s.Vault); err != nil {
+		return nil, err
+	}
+	queue, level, err := openQueue(cfg, s, log)
+	if err != nil {
+		return nil, err
+	}
 	p.closes("queue client", func() error {
 		queue.Close()
 		return nil
@@ -119,10 +127,12 @@ func (p *Program) lay(ctx context.Context, cfg Config, s Secrets, log *slog.Logg
 	executor := sshexec.New(sshexec.Config{ConnectTimeout: cfg.SSHConnectionTimeout, Logger: log.With("part", "ssh")})
 	p.closes("ssh", executor.Close)
 	f := &foundation{store: store, queue: queue, executor: executor, meters: p.meters}
-	f.watch()
+	f.watch(level)
 	f.servers = &application.Servers{
-		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
+		Repository: store.Servers(), Vault: s.Vault, Keys: sshexec.KeyReader{}, Stored: store.Keys(), Checks: store.Checks(),
+		Prober: executor, Signals: queue, Clock: f.clock, Entropy: f.entropy,
 	}
+	f.keys = &application.Keys{Repository: store.Keys(), Vault: s.Vault, Reader: sshexec.KeyReader{}, Clock: f.clock}
 	return f, nil
 }
 
@@ -138,27 +148,7 @@ func (p *Program) addQueue(cfg Config, s Secrets, log *slog.Logger) error {
 	return nil
 }
 
-func (p *Program) addAPI(ctx context.Context, cfg Config, f *foundation, log *slog.Logger) error {
-	tokens := &application.Tokens{Repository: f.store.Tokens()}
-	if err := grantAdmin(ctx, cfg, tokens); err != nil {
-		return err
-	}
-	server, err := httpapi.Open(httpapi.Config{
-		Addr: cfg.ServerAddr, CORSOrigins: cfg.CORSAllowedOrigins, AuthNone: cfg.AuthMode == AuthNone,
-		Jobs: f.jobs(cfg, log), Output: f.output(), Servers: f.servers, Access: f.servers,
-		System: f.system(),
-		Auth:   tokens, Logger: log.With("part", "api"), Version: Version,
-		Metrics: p.meters.Handler(), Count: p.meters.Request,
-	})
-	if err != nil {
-		return err
-	}
-	p.url = server.URL()
-	p.runs("api", server.Run)
-	return nil
-}
-
-func (f *foundation) jobs(cfg Config, log *slog.Logger) ports.Jobs {
+func (f *foundation) jobs(cfg Config, log *slog.Logger) *application.Jobs {
 	return &application.Jobs{
 		Repository: f.meters.Jobs(f.store.Jobs()), Servers: f.store.Servers(), Output: f.store.Output(), Signals: f.queue,
 		Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "jobs"),
@@ -191,7 +181,8 @@ func (p *Program) addWorker(cfg Config, f *foundation, log *slog.Logger) {
 	hostname, _ := os.Hostname()
 	p.runs("worker", (&application.Worker{
 		Jobs: f.meters.Jobs(f.store.Jobs()), Output: f.meters.OutputStore(f.store.Output()), Workers: f.meters.Workers(f.store.Workers()),
-		Servers: f.servers, Queue: f.meters.Dequeuer(f.queue), Signals: f.queue, Executor: f.meters.Executor(f.executor), Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "worker"), Hostname: hostname, PID: os.Getpid(),
+		Servers: f.servers, Queue: f.meters.Dequeuer(f.queue), Signals: f.queue, Executor: f.meters.Executor(f.executor),
+		Clock: f.clock, Entropy: f.entropy, Log: log.With("part", "worker"), Hostname: hostname, PID: os.Getpid(),
 		Settings: application.WorkerSettings{
 			Concurrency: cfg.WorkerConcurrency, FlushInterval: cfg.OutputFlushInterval, FlushBytes: cfg.OutputFlushBytes,
 			MaxOutput: cfg.MaxOutputSize, KillGrace: domain.KillGrace,

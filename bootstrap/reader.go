@@ -84,6 +84,19 @@ func (r *reader) secret(name string) domain.Secret {
 	return s
 }
 
+// longSecret is a secret that guards something by itself: long enough, and nobody's example.
+func (r *reader) longSecret(name string) domain.Secret {
+	s := domain.NewSecret(strings.TrimSpace(r.secret(name).Reveal()))
+	switch {
+	case s.Empty():
+	case sample(s.Reveal()):
+		r.hidden(name, "it is a known sample; choose a secret of your own, as \"openssl rand -hex 32\" prints one")
+	case len(s.Reveal()) < leastToken:
+		r.hidden(name, fmt.Sprintf("it has %d characters; give at least %d, as \"openssl rand -hex 32\" prints them", len(s.Reveal()), leastToken))
+	}
+	return s
+}
+
 func (r *reader) matching(name, def string, shape *regexp.Regexp, allowed string) string {
 	v := r.text(name, def)
 	if !shape.MatchString(v) {

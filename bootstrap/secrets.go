@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,7 +10,9 @@ import (
 	"path/filepath"
 
 	"github.com/heysubinoy/remora/adapters/vault"
+	"github.com/heysubinoy/remora/application"
 	"github.com/heysubinoy/remora/domain"
+	"github.com/heysubinoy/remora/ports"
 )
 
 // Origin says where the secrets come from that the parts of Remora share.
@@ -52,13 +55,34 @@ func (c Config) QueueToken(o Origin) (domain.Secret, error) {
 	return token, checkToken(file.setting, file.path(c), token)
 }
 
+// SessionKey returns the secret under which browsers' sessions are kept: every API server of an installation has the same.
+// The error names the setting, and the file where it is made.
+func (c Config) SessionKey(o Origin) (domain.Secret, error) {
+	const setting = "SESSION_SECRET"
+	if !c.SessionSecret.Empty() {
+		return c.SessionSecret, nil
+	}
+	if o == Named {
+		return domain.Secret{}, errors.New(setting + " is not set: API servers share this secret; make it once with \"openssl rand -hex 32\"")
+	}
+	file := secretFile{setting: setting, name: "session.secret"}
+	key, err := fromFile(c, o, file, vault.ReadSecretFile, func(path string) (domain.Secret, error) {
+		key := domain.NewSecret(rand.Text() + rand.Text())
+		return key, vault.MakeSecretFile(path, key)
+	})
+	if err != nil {
+		return domain.Secret{}, err
+	}
+	return key, checkToken(setting, file.path(c), key)
+}
+
 // AdminToken returns the token of the first administrator, which is made when the data directory holds none yet; made
 // says so, and is the one time to show it.
 func (c Config) AdminToken() (token domain.Secret, made bool, err error) {
 	path := c.AdminTokenFile()
 	token, err = fromFile(c, Made, secretFile{setting: "REMORA_DATA_DIR", name: filepath.Base(path)}, vault.ReadSecretFile,
 		func(path string) (domain.Secret, error) {
-			token := domain.NewSecret("remora_" + rand.Text() + rand.Text())
+			token := application.NewTokenText()
 			err := vault.MakeSecretFile(path, token)
 			made = err == nil
 			return token, err
@@ -130,4 +154,17 @@ func checkToken(setting, path string, token domain.Secret) error {
 		return fmt.Errorf("%s: %s holds a known sample; make a token of your own", setting, path)
 	}
 	return nil
+}
+
+// checkMasterKey fails with settings_invalid when the master key is not the one that sealed what the database holds. It may
+// not start: what it sealed would be lost to the right one.
+func checkMasterKey(ctx context.Context, c Config, kept ports.MasterKeyCheck, v ports.Vault) error {
+	err := application.CheckMasterKey(ctx, kept, v)
+	if err == nil || domain.KindOf(err) == domain.KindCanceled || errors.Is(err, domain.ErrStorageUnavailable) {
+		return err
+	}
+	file := secretFile{named: c.MasterKeyFile, name: "master.key"}.path(c)
+	return settingsInvalid(fmt.Errorf(
+		"REMORA_MASTER_KEY_FILE=%q: this is not the master key that sealed the keys and passwords in this database; name the right file, or put the right key back from its copy",
+		file))
 }

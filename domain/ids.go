@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The identifiers. Jobs, servers, batches and workers are UUIDv7 in lower-case text.
+// The identifiers. Jobs, servers, batches, workers and tokens are UUIDv7 in lower-case text.
 type (
 	// JobID names a job.
 	JobID string
@@ -15,6 +15,8 @@ type (
 	BatchID string
 	// WorkerID names one run of a worker process; empty means none.
 	WorkerID string
+	// TokenID names a token; empty means none.
+	TokenID string
 )
 
 // AttemptID names one try at starting a job, on the server too: it is the run directory's name.

@@ -226,10 +226,14 @@ func (j *Job) Collecting(epoch int64, exit Exit, at time.Time) error {
 	return j.carry(epoch, collecting, at, func(time.Time) { j.Exit = &exit })
 }
 
-// Ended keeps the receipt of how the job's processes were ended.
+// Ended keeps the receipt of how the job's processes were ended. What an earlier one of this attempt has seen stays seen: who
+// takes an end over finds nothing left of what the one before has ended.
 func (j *Job) Ended(epoch int64, r Receipt, at time.Time) error {
 	if err := j.own(epoch); err != nil {
 		return err
+	}
+	if j.Receipt != nil {
+		r.Ended = max(r.Ended, j.Receipt.Ended)
 	}
 	j.Receipt = &r
 	j.UpdatedAt = j.after(at)
@@ -313,7 +317,8 @@ func (j *Job) Unclaim(epoch int64, at time.Time) error {
 }
 
 // Detach says that no worker is attached any more, and raises the epoch, so that whatever the old one still writes is
-// refused. A job that was only claimed goes back to the queue: nothing was sent to its server.
+// refused. A job that was only claimed goes back to the queue: nothing was sent to its server. One whose end was under way
+// gets a receipt that says so: what comes of it then came of that end.
 func (j *Job) Detach(at time.Time) error {
 	if j.Status.Final() {
 		return ErrJobFinal
@@ -321,9 +326,13 @@ func (j *Job) Detach(at time.Time) error {
 	if j.Phase == PhaseClaimed {
 		return j.Unclaim(j.Epoch, at)
 	}
+	ending := j.Phase == PhaseCanceling || j.Phase == PhaseTimingOut
 	return j.move(detached, at, func(at time.Time) {
 		j.Epoch++
 		j.Worker = ""
+		if ending && j.Receipt == nil {
+			j.Receipt = &Receipt{Way: "interrupted", Ended: 1} // the command itself, as far as is known
+		}
 		j.NextActionAt = at
 	})
 }

@@ -5,8 +5,11 @@ import "time"
 // Priority orders jobs: 1 to 10, 10 is the most urgent.
 type Priority int
 
-// DefaultPriority is taken where none is given.
-const DefaultPriority Priority = 5
+// DefaultPriority is taken where none is given; MaxPriority is the most urgent.
+const (
+	DefaultPriority Priority = 5
+	MaxPriority     Priority = 10
+)
 
 // Check fails with priority_invalid outside 1 to 10.
 func (p Priority) Check() error {

@@ -57,13 +57,6 @@ type Binding struct {
 // Sealed is an encrypted credential, opaque to everyone but the vault.
 type Sealed []byte
 
-// Key is a stored SSH private key, known by its file name. Its text is a secret of its own.
-type Key struct {
-	Name string
-	KeyInfo
-	Size int
-}
-
 // KeyInfo is what may be told about a private key.
 type KeyInfo struct {
 	Fingerprint string // SHA256:… of the public key

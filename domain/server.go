@@ -57,11 +57,13 @@ type Server struct {
 	Tags          []string // sorted, unique
 	HostKey       *HostKey // nil until pinned
 	HostKeyPolicy HostKeyPolicy
-	MaxSessions   int // jobs at once on this server, over all workers
+	ProxyJump     ServerID // the server it is reached through; empty = directly
+	MaxSessions   int      // jobs at once on this server, over all workers
 
 	HasCredential    bool
 	CredentialNeeded bool     // the stored credential no longer fits the address
 	Key              *KeyInfo // of the login key; nil for a password
+	KeyName          string   // of the stored key that the login key is; empty when the key is the server's own
 
 	Mode      Mode   // how commands run there, found by the last test
 	ModeCause string // why, in words
@@ -94,11 +96,20 @@ func (s *Server) Ref() ServerRef {
 	return ServerRef{ID: s.ID, Name: s.Name, Hostname: s.Hostname, Port: s.Port, User: s.User}
 }
 
-// Binding is what the server's credential is sealed for.
+// SameWay reports whether o is reached as s is: the same address, user and jump server.
+func (s *Server) SameWay(o *Server) bool {
+	return s.Hostname == o.Hostname && s.Port == o.Port && s.User == o.User && s.ProxyJump == o.ProxyJump
+}
+
+// Binding is what the server's credential is sealed for. A pinned host key names the machine whatever way leads to it;
+// until one is pinned, the way is a part of the address.
 func (s *Server) Binding() Binding {
 	pin := ""
-	if s.HostKey != nil {
+	switch {
+	case s.HostKey != nil:
 		pin = s.HostKey.Fingerprint
+	case s.ProxyJump != "":
+		pin = "via " + string(s.ProxyJump)
 	}
 	return Binding{Kind: "server", ID: string(s.ID), Use: fmt.Sprintf("%s@%s:%d %s", s.User, s.Hostname, s.Port, pin)}
 }

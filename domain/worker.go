@@ -22,15 +22,3 @@ type Worker struct {
 	StartedAt time.Time
 	SeenAt    time.Time // last heartbeat, by the database's clock
 }
-
-// Principal is who asks.
-type Principal struct {
-	Name string
-	Role Role
-}
-
-// Role is what a principal may do.
-type Role string
-
-// RoleAdmin may do everything.
-const RoleAdmin Role = "admin"

@@ -11,6 +11,7 @@ import (
 type Target struct {
 	Server     domain.Server
 	Credential domain.Credential
+	Via        *Target // the jump server it is reached through; nil = directly
 }
 
 // Sink receives what happens to an attempt, in order, from one goroutine at a time. An error from it ends the run with
@@ -52,13 +53,18 @@ type Prober interface {
 	// Probe logs in and looks at what the server offers. The report says how far it got. With pin, a server whose key is
 	// unknown is logged in to and the key is reported as seen; without, nothing is sent to it after its key.
 	Probe(ctx context.Context, t Target, pin bool) TestReport
+	// Check tells whether commands can be sent to a server: it asks a connection that stands, and logs in where none does.
+	// The report's Mode stays unknown. It takes no longer than ctx.
+	Check(ctx context.Context, t Target) TestReport
 }
 
 // KeyReader reads private keys and host keys.
 type KeyReader interface {
-	// ReadKey tells about a private key. Fails with ErrKeyUnreadable, key_encrypted (a passphrase is needed) and
-	// passphrase_wrong, all domain.KindUnprocessable.
+	// ReadKey tells about a private key. Fails with ErrKeyUnreadable, key_encrypted (a passphrase is needed),
+	// passphrase_wrong, key_public, key_certificate, key_putty and key_weak, all domain.KindUnprocessable.
 	ReadKey(key, passphrase domain.Secret) (domain.KeyInfo, error)
+	// Unlock returns a private key as OpenSSH text without a passphrase, whatever its form was. Fails as ReadKey.
+	Unlock(key, passphrase domain.Secret) (text domain.Secret, info domain.KeyInfo, err error)
 	// ReadHostKey reads a SHA256:… fingerprint or a known_hosts line. Fails with host_key_invalid.
 	ReadHostKey(text string) (domain.HostKey, error)
 }

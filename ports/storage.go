@@ -44,11 +44,12 @@ type JobRepository interface {
 
 // Backlog is the table of jobs as the dispatcher and the sweeper see it. Each method is one transaction, or several of
 // bounded size, and may run in any number of processes at once: no job is handled twice for one reason, and no server
-// ever has more jobs in flight (domain.Job.InFlight) than its MaxSessions. Each uses the jobs' verbs.
+// ever has more jobs in flight (domain.Job.InFlight) than its MaxSessions, no batch more than its MaxParallel. Each uses the
+// jobs' verbs.
 type Backlog interface {
-	// Take looks at up to limit pending jobs, most urgent and then oldest first. Those whose server has room become
-	// enqueued, and their tickets are returned; the others become held. It also reoffers up to limit detached jobs whose
-	// next action is due. more says that there was more than limit.
+	// Take looks at up to limit pending jobs in their turn (domain.InTurn), as long as the queue wants them (domain.Window). Those whose server and batch have room become enqueued, and their tickets are
+	// returned; the others become held, or end where their batch is stopped. It also reoffers up to limit detached jobs whose
+	// next action is due. more says that there was more than limit that the queue wants.
 	Take(ctx context.Context, limit int, at time.Time) (tickets []domain.Ticket, more bool, err error)
 	// Return puts jobs back whose tickets the queue did not take; jobs that have moved on meanwhile are left alone.
 	Return(ctx context.Context, tickets []domain.Ticket, at time.Time) error
@@ -135,12 +136,13 @@ type OutputStore interface {
 
 // ServerRepository keeps servers and, apart from them, their sealed credentials.
 type ServerRepository interface {
-	// Add stores a server and, unless it is nil, its credential. Fails with ErrServerNameTaken.
+	// Add stores a server and, unless it is nil, its credential. Fails with ErrServerNameTaken, ErrKeyNotFound,
+	// ErrJumpNotFound, ErrJumpLoop, ErrJumpTooLong; no race leads to a loop or to a key or jump server that is not there.
 	Add(ctx context.Context, s *domain.Server, credential domain.Sealed) error
 	// Get fails with ErrServerNotFound. Credential is nil where none is stored.
 	Get(ctx context.Context, id domain.ServerID) (s *domain.Server, credential domain.Sealed, err error)
 	// Save stores a changed server if nobody saved it since it was read, and raises its Revision. A non-nil credential
-	// replaces the stored one, an empty one removes it. Fails with ErrServerChanged, ErrServerNameTaken, ErrServerNotFound.
+	// replaces the stored one, an empty one removes it. Fails with ErrServerChanged, ErrServerNotFound, and as Add.
 	Save(ctx context.Context, s *domain.Server, credential *domain.Sealed) error
 	// List returns a page by name. Fails with cursor_invalid.
 	List(ctx context.Context, q ServerQuery) (ServerPage, error)
@@ -150,12 +152,24 @@ type ServerRepository interface {
 	Delete(ctx context.Context, id domain.ServerID, force bool) (deletedJobs int64, err error)
 }
 
-// TokenRepository keeps who may sign in, by the hash of the token.
-type TokenRepository interface {
-	// Put stores or replaces the token of a principal. hash is 32 bytes.
-	Put(ctx context.Context, p domain.Principal, hash [32]byte) error
-	// Find fails with ErrUnauthenticated.
-	Find(ctx context.Context, hash [32]byte) (domain.Principal, error)
+// ServerCheck is the outcome of a check of a server as it was when it was read.
+type ServerCheck struct {
+	Server domain.Server
+	Check  domain.Check
+}
+
+// ServerChecks keeps the outcomes of checks.
+type ServerChecks interface {
+	// Keep stores each check as its server's LastCheck, whatever else changed the server meanwhile, and leaves its Revision
+	// as it is; but a check of another address, user or way tells nothing and is dropped, and so is one that is older than
+	// the stored one. Fails with ErrStorageUnavailable.
+	Keep(ctx context.Context, checks ...ServerCheck) error
+}
+
+// MasterKeyCheck keeps a value by which every program can tell whether its master key is the one that seals the secrets here.
+type MasterKeyCheck interface {
+	// Keep stores the value unless one is stored, and returns the one that is. Fails with ErrStorageUnavailable.
+	Keep(ctx context.Context, value domain.Sealed) (stored domain.Sealed, err error)
 }
 
 // Pinger is asked whether it is there.

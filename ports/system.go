@@ -69,9 +69,3 @@ type System interface {
 	// Health asks database and queue, each with its own short time limit. It never fails and takes at most about 2 s.
 	Health(ctx context.Context) Health
 }
-
-// Authenticator tells who holds a token.
-type Authenticator interface {
-	// Authenticate returns the holder. Fails with ErrUnauthenticated, ErrStorageUnavailable.
-	Authenticate(ctx context.Context, token domain.Secret) (domain.Principal, error)
-}

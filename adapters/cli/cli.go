@@ -21,7 +21,10 @@ type Services struct {
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
+	Keys    ports.Keys
 	System  ports.System
+	Tokens  ports.Tokens
+	Account ports.Account
 }
 
 // UpOptions are what `remora up` was asked for.
@@ -47,6 +50,10 @@ type Config struct {
 	Queue  func(ctx context.Context) error
 	// RepairQueue mends the queue's log in dir, which no queue has open, and says what it did.
 	RepairQueue func(ctx context.Context, dir string) (report string, err error)
+
+	// Backup copies database and secrets to a new directory, Restore puts them in their places; both say what they did.
+	Backup  func(ctx context.Context, dir string) (report string, err error)
+	Restore func(ctx context.Context, dir string) (report string, err error)
 
 	// Signals says when the user wants to stop: first in an orderly way, then at once. nil means the process's own SIGINT
 	// and SIGTERM.

@@ -68,7 +68,7 @@ func (a *app) root() *cobra.Command {
 	fixed(root, "output", formTable, formJSON, formYAML)
 	fixed(root, "color", "auto", "always", "never")
 	root.AddCommand(a.upCommand(), a.apiCommand(), a.workerCommand(), a.queueCommand(),
-		a.runCommand(), a.jobsCommand(), a.serversCommand(), a.healthCommand(), a.versionCommand(), a.completionCommand())
+		a.runCommand(), a.jobsCommand(), a.serversCommand(), a.healthCommand(), a.backupCommand(), a.restoreCommand(), a.versionCommand(), a.completionCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Tell about a command", Example: "  remora help run",
 		RunE: func(c *cobra.Command, args []string) error {

@@ -23,7 +23,7 @@ func (a *app) serversCommand() *cobra.Command {
 		RunE:    group,
 	}
 	c.AddCommand(a.serversAddCommand(), a.serversListCommand(), a.serversGetCommand(), a.serversEditCommand(),
-		a.serversRemoveCommand(), a.serversTestCommand(), a.serversTrustCommand())
+		a.serversRemoveCommand(), a.serversTestCommand(), a.serversTrustCommand(), a.serversImportCommand())
 	return c
 }
 

@@ -31,7 +31,7 @@ func (p worldServers) Create(_ context.Context, n ports.NewServer) (domain.Serve
 	s := &domain.Server{
 		ID: domain.ServerID(fmt.Sprintf("00000000-0000-7000-9000-%012d", len(w.servers)+1)), Name: n.Name, Hostname: n.Hostname, Port: n.Port,
 		User: n.User, Auth: n.Auth, Active: n.Active == nil || *n.Active, Tags: n.Tags, HostKeyPolicy: n.HostKeyPolicy, MaxSessions: n.MaxSessions,
-		HasCredential: true, CreatedAt: epoch, UpdatedAt: epoch,
+		HasCredential: true, KeyName: n.Key, ProxyJump: n.ProxyJump, CreatedAt: epoch, UpdatedAt: epoch,
 	}
 	if s.Port == 0 {
 		s.Port = 22
@@ -41,6 +41,9 @@ func (p worldServers) Create(_ context.Context, n ports.NewServer) (domain.Serve
 	}
 	if n.HostKey != "" {
 		s.HostKey = &domain.HostKey{Fingerprint: n.HostKey, PinnedAt: epoch}
+		if words := strings.Fields(n.HostKey); len(words) == 3 { // a known_hosts line; what its key hashes to is the server's affair
+			s.HostKey = &domain.HostKey{Fingerprint: fingerprint, Type: words[1], PinnedAt: epoch}
+		}
 	}
 	if err := s.Check(); err != nil {
 		return domain.Server{}, err
@@ -100,6 +103,8 @@ func (p worldServers) Update(_ context.Context, id domain.ServerID, c ports.Serv
 	set(&changed.Tags, c.Tags)
 	set(&changed.HostKeyPolicy, c.HostKeyPolicy)
 	set(&changed.MaxSessions, c.MaxSessions)
+	set(&changed.ProxyJump, c.ProxyJump)
+	set(&changed.KeyName, c.Key)
 	if err := changed.Check(); err != nil {
 		return domain.Server{}, err
 	}

@@ -31,6 +31,7 @@ type world struct {
 	servers map[domain.ServerID]*domain.Server
 	creds   map[domain.ServerID]domain.Credential
 	shown   map[domain.ServerID]*domain.HostKey // what the servers show
+	keys    map[string]domain.Key
 	jobs    map[domain.JobID]*remote
 	order   []domain.JobID
 	health  ports.Health
@@ -59,7 +60,7 @@ func newWorld(t *testing.T, names ...string) *world {
 	w := &world{
 		t: t, changed: make(chan struct{}),
 		servers: map[domain.ServerID]*domain.Server{}, creds: map[domain.ServerID]domain.Credential{},
-		shown: map[domain.ServerID]*domain.HostKey{}, jobs: map[domain.JobID]*remote{}, health: ports.Health{At: epoch},
+		shown: map[domain.ServerID]*domain.HostKey{}, keys: map[string]domain.Key{}, jobs: map[domain.JobID]*remote{}, health: ports.Health{At: epoch},
 	}
 	for i, name := range names {
 		id := domain.ServerID(fmt.Sprintf("00000000-0000-7000-9000-%012d", i+1))
@@ -79,7 +80,7 @@ func newWorld(t *testing.T, names ...string) *world {
 }
 
 func (w *world) services() Services {
-	return Services{Jobs: worldJobs{w}, Output: worldOutput{w}, Servers: worldServers{w}, Access: worldAccess{w}, System: worldSystem{w}}
+	return Services{Jobs: worldJobs{w}, Output: worldOutput{w}, Servers: worldServers{w}, Access: worldAccess{w}, Keys: worldKeys{w}, System: worldSystem{w}}
 }
 
 // change does something to the world and tells everybody who waits.

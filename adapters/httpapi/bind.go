@@ -37,7 +37,10 @@ func bind(c echo.Context, v any, limit int64) error {
 }
 
 // bindNothing accepts no body, or an empty object from callers that always send one.
-func bindNothing(c echo.Context) error {
+func bindNothing(c echo.Context) error { return bindOptional(c, &struct{}{}) }
+
+// bindOptional is bind for a body that may be left out.
+func bindOptional(c echo.Context, v any) error {
 	if c.Request().ContentLength == 0 {
 		return nil
 	}
@@ -48,24 +51,25 @@ func bindNothing(c echo.Context) error {
 	if err := checkContentType(c.Request()); err != nil {
 		return err
 	}
-	return wire.Decode(body, &struct{}{})
+	return wire.Decode(body, v)
+}
+
+func unsupportedType(header, value, want string) error {
+	return &domain.Error{
+		Kind: domain.KindUnsupported, Code: "content_type_unsupported",
+		Message: fmt.Sprintf("%s %q is not understood here; send %s", header, short(value), want),
+	}
 }
 
 func checkContentType(r *http.Request) error {
-	unsupported := func(header, value, want string) error {
-		return &domain.Error{
-			Kind: domain.KindUnsupported, Code: "content_type_unsupported",
-			Message: fmt.Sprintf("%s %q is not understood here; send %s", header, short(value), want),
-		}
-	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return unsupported("Content-Encoding", e, "the body as it is")
+		return unsupportedType("Content-Encoding", e, "the body as it is")
 	}
 	value := r.Header.Get("Content-Type")
 	media, params, err := mime.ParseMediaType(value)
 	charset := params["charset"]
 	if err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return unsupported("Content-Type", value, "application/json")
+		return unsupportedType("Content-Type", value, "application/json")
 	}
 	return nil
 }

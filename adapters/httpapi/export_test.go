@@ -1,6 +1,13 @@
 package httpapi
 
-import "github.com/labstack/echo/v4"
+import (
+	"maps"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/heysubinoy/remora/domain"
+)
 
 // Routes returns every route as method and path.
 func (s *Server) Routes() [][2]string {
@@ -12,3 +19,9 @@ func (s *Server) Routes() [][2]string {
 	}
 	return all
 }
+
+// Declared lists the routes whose rights are declared, METHOD path.
+func Declared() []string { return slices.Sorted(maps.Keys(rights)) }
+
+// Right says what a route needs, METHOD path.
+func Right(route string) domain.Role { return rights[route] }

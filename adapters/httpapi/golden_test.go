@@ -112,9 +112,52 @@ func TestGolden_Servers(t *testing.T) {
 	check("server-total-jobs.json", 409, b.do(t, "DELETE", "servers/"+id, "", rid...))
 	check("server-deleted.json", 200, b.do(t, "DELETE", "servers/"+id+"?force=true", ""))
 	check("server-unknown.json", 404, b.do(t, "GET", "servers/"+id, "", rid...))
+
+	jump := check("server-created-jump.json", 201, b.do(t, "POST", "servers",
+		`{"name":"bastion","hostname":"bastion.example.org","user":"jump","auth_type":"password","password":"hunter2 hunter2","is_active":false}`)).json(t)["id"].(string)
+	behind := check("server-behind.json", 201, b.do(t, "POST", "servers",
+		`{"name":"app-1","hostname":"10.0.0.9","user":"deploy","auth_type":"password","password":"hunter2 hunter2","proxy_jump":"`+jump+`"}`)).json(t)["id"].(string)
+	check("server-is-jump.json", 409, b.do(t, "DELETE", "servers/"+jump, "", rid...))
+	b.Reach("10.0.0.9", ports.TestReport{
+		Hop: domain.ServerID(jump), Step: ports.StepLogin, Reason: domain.ReasonAuth, Latency: 2 * time.Millisecond,
+		Message: "cannot reach deploy@10.0.0.9:22 through bastion: the password was refused",
+	})
+	check("server-test-failed-hop.json", 503, b.do(t, "POST", "servers/"+behind+"/test", "", rid...))
+	check("server-status.json", 200, b.do(t, "POST", "servers/"+jump+"/status", ""))
+	check("server-status-down.json", 200, b.do(t, "GET", "servers/"+behind+"/status", ""))
+	check("servers-status.json", 200, b.do(t, "POST", "servers/bulk/status?active=true", ""))
+	check("servers-status-none.json", 200, b.do(t, "GET", "servers/status/all?tag=nobody", ""))
 	require.NotContains(t, b.log.String(), "hunter2")
 	require.NotContains(t, b.log.String(), "sesame")
 	require.NotContains(t, b.log.String(), b.token)
+}
+
+func TestGolden_Keys(t *testing.T) {
+	b := open(t)
+	rid := []string{"X-Request-ID", "golden"}
+	check := func(name string, status int, r reply) reply {
+		t.Helper()
+		require.Equal(t, status, r.status, r.body)
+		golden(t, name, r.body)
+		return r
+	}
+	const text = "-----BEGIN OPENSSH PRIVATE KEY-----\nsecret\n"
+	check("keys-empty.json", 200, b.do(t, "GET", "files/pem", ""))
+	check("key-uploaded.json", 201, b.upload(t, "upload/pem", part{"pem_file", "deploy.pem", text}))
+	check("key-name-taken.json", 409, b.upload(t, "upload/pem", part{"pem_file", "x", text}, part{"name", "", "deploy.pem"}))
+	check("key-bad.json", 422, b.upload(t, "upload/pem", part{"file", "notes.txt", "hello"}))
+	check("key-encrypted.json", 422, b.upload(t, "pem-files/upload", part{"file", "id", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"}))
+	check("key-too-large.json", 413, b.upload(t, "upload/pem", part{"pem_file", "big.pem", strings.Repeat("x", 64<<10+1)}))
+	check("server-with-stored-key.json", 201, b.do(t, "POST", "servers",
+		`{"name":"web-1","hostname":"web-1.example.org","user":"deploy","auth_type":"key","pem_file":"deploy.pem"}`))
+	check("key-in-use.json", 409, b.do(t, "DELETE", "files/pem/deploy.pem", "", rid...))
+	check("key-uploaded-alias.json", 201, b.upload(t, "pem-files/upload", part{"name", "", "spare"}, part{"passphrase", "", "open sesame"},
+		part{"pem_file", "x", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"}))
+	check("keys.json", 200, b.do(t, "GET", "files/pem", ""))
+	check("key-deleted.json", 200, b.do(t, "DELETE", "files/pem/spare", ""))
+	check("key-unknown.json", 404, b.do(t, "DELETE", "files/pem/spare", "", rid...))
+	require.NotContains(t, b.log.String(), "secret")
+	require.NotContains(t, b.log.String(), "sesame")
 }
 
 func (b *bench) submitTo(t *testing.T, server string) {

@@ -87,8 +87,8 @@ func open(t *testing.T, changes ...func(*httpapi.Config)) *bench {
 	w := drivingports.New()
 	b := &bench{World: w, log: &logBook{}, token: drivingports.Token, ended: make(chan error, 1)}
 	cfg := httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(),
-		Auth: w.Auth(), Version: "1.2.3", Logger: slog.New(slog.NewJSONHandler(b.log, nil)),
+		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), Keys: w.Keys(), System: w.System(),
+		Auth: w.Auth(), Tokens: w.Tokens(), Sessions: w.Sessions(), Version: "1.2.3", Logger: slog.New(slog.NewJSONHandler(b.log, nil)),
 	}
 	for _, change := range changes {
 		change(&cfg)

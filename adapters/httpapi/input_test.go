@@ -157,7 +157,7 @@ func badQueries(job string) []wrong {
 	get("WaitAlone", "jobs/"+job+"/logs?wait=1", 400, "since_invalid", "since")
 	get("Tail", "jobs/"+job+"/logs?tail=maybe", 400, "tail_invalid", "tail")
 	get("LastEventID", "jobs/"+job+"/stream", 400, "last_event_id_invalid", "Last-Event-ID", "Last-Event-ID", "seven")
-	get("Nowhere", "batches", 404, "route_not_found", "/api/v1")
+	get("Nowhere", "nothing", 404, "route_not_found", "/api/v1")
 	get("Below", "jobs/"+job+"/logs/more", 404, "route_not_found", "/api/v1")
 	get("Root", "/favicon.ico", 404, "route_not_found", "/api/v1")
 	return append(cases,
@@ -209,8 +209,8 @@ func badServers(server string) []wrong {
 	create("HostKey", `host_key:"abc"`, 400, "host_key_invalid", "host_key")
 	create("HostKeyEmpty", `host_key:""`, 400, "host_key_invalid", "host_key")
 	create("PasswordType", `password:5`, 400, "password_invalid", "password")
-	create("PemFile", `pem_file:"id.pem"`, 400, "field_unknown", "pem_file")
-	create("ProxyJump", `proxy_jump:"x"`, 400, "field_unknown", "proxy_jump")
+	create("PemFile", `pem_file:"id.pem"`, 400, "pem_file_invalid", "pem_file")
+	create("ProxyJump", `proxy_jump:"x"`, 400, "proxy_jump_invalid", "proxy_jump")
 	create("ID", `id:"x"`, 400, "field_unknown", "id")
 	for _, c := range []struct{ method, path, body string }{
 		{"GET", "", ""}, {"PUT", "", `{"name":"x"}`}, {"DELETE", "", ""}, {"POST", "/test", ""}, {"POST", "/host-key", `{"fingerprint":"x"}`},

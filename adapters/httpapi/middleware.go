@@ -15,6 +15,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/heysubinoy/remora/adapters/httpapi/wire"
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
 )
@@ -121,6 +122,7 @@ func (s *Server) cors(next echo.HandlerFunc) echo.HandlerFunc {
 		allowed := origin != "" && slices.Contains(s.cfg.CORSOrigins, origin)
 		if allowed {
 			h.Set("Access-Control-Allow-Origin", origin)
+			h.Set("Access-Control-Allow-Credentials", "true")
 			h.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, Content-Range, Accept-Ranges, X-Request-ID")
 		}
 		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
@@ -136,31 +138,22 @@ func (s *Server) cors(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// authenticate lets a request to anything but the public routes in with a token alone.
+// authenticate lets a request in whose caller has the role that its route needs.
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		r := c.Request()
-		nowhere := c.Path() == "" && !strings.HasPrefix(r.URL.Path, api)
-		if public[c.Path()] || nowhere || r.Method == http.MethodOptions {
+		need := s.needs(c)
+		if need.role == anybody {
 			return next(c)
 		}
-		if s.cfg.AuthNone {
-			if err := s.sameMachine(r); err != nil {
-				return err
-			}
-			c.Set(keyPrincipal, domain.Principal{Name: "anonymous", Role: domain.RoleAdmin})
-			return next(c)
-		}
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		token = strings.TrimSpace(token)
-		if !strings.EqualFold(scheme, "Bearer") || token == "" {
-			return domain.ErrUnauthenticated.Withf("sign in first: send Authorization: Bearer and a token")
-		}
-		p, err := s.cfg.Auth.Authenticate(r.Context(), domain.NewSecret(token))
+		session, mode, err := s.caller(c.Request())
 		if err != nil {
 			return err
 		}
-		c.Set(keyPrincipal, p)
+		c.Set(keyPrincipal, session.Principal)
+		c.Set(keySession, wire.SessionOf(session, mode))
+		if err := need.check(session.Principal); err != nil {
+			return err
+		}
 		return next(c)
 	}
 }

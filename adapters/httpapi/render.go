@@ -30,6 +30,7 @@ func (s *Server) resource(c echo.Context, v any) error {
 		return err
 	}
 	c.Response().Header().Add("Vary", "Authorization")
+	c.Response().Header().Add("Vary", "Cookie")
 	return s.tagged(c, "application/json; charset=utf-8", body)
 }
 

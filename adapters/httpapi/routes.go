@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -45,6 +46,12 @@ func (s *Server) route(e *echo.Echo) {
 	get(api+"/jobs/:id/stderr", s.getStream(domain.Stderr))
 	get(api+"/jobs/:id/stream", s.follow)
 
+	e.POST(api+"/jobs/bulk", s.submitBatch)
+	get(api+"/batches", s.listBatches)
+	get(api+"/batches/:id", s.getBatch)
+	get(api+"/batches/:id/groups", s.getGroups)
+	e.POST(api+"/batches/:id/cancel", s.cancelBatch)
+	e.POST(api+"/batches/:id/rerun", s.rerunBatch)
 	get(api+"/system/info", s.getSystemInfo)
 	get(api+"/system/enhanced", s.getSystemEnhanced)
 
@@ -55,12 +62,31 @@ func (s *Server) route(e *echo.Echo) {
 	e.DELETE(api+"/servers/:id", s.deleteServer)
 	e.POST(api+"/servers/:id/test", s.testServer)
 	e.POST(api+"/servers/:id/host-key", s.trustHostKey)
+
+	get("/login", s.getLogin)
+	e.POST(api+"/session", s.signIn)
+	get(api+"/session", s.getSession)
+	e.DELETE(api+"/session", s.signOut)
+	e.POST(api+"/session/code", s.makeCode)
+	e.POST(api+"/tokens", s.createToken)
+	get(api+"/tokens", s.listTokens)
+	e.POST(api+"/tokens/:id/rotate", s.rotateToken)
+	e.DELETE(api+"/tokens/:id", s.deleteToken)
+	e.POST(api+"/servers/:id/status", s.checkServer)
+	e.POST(api+"/servers/bulk/status", s.checkServers)
+
+	e.POST(api+"/upload/pem", s.uploadKey)
+	get(api+"/files/pem", s.listKeys)
+	e.DELETE(api+"/files/pem/:filename", s.deleteKey)
+
+	// What older clients call these.
+	get(api+"/servers/:id/status", s.checkServer)
+	get(api+"/servers/status/all", s.checkServers)
+	e.POST(api+"/pem-files/upload", s.uploadKey)
 }
 
-// public are the routes that ask for no token; whatever is not in here does.
-var public = map[string]bool{
-	"/": true, "/health": true, "/live": true, "/ready": true, "/metrics": true, "/docs": true, api + "/openapi.json": true,
-}
+// underAPI reports whether a path is the API's, whether or not something is there.
+func underAPI(path string) bool { return strings.HasPrefix(path, api) }
 
 func noRoute(r *http.Request) *domain.Error {
 	return &domain.Error{

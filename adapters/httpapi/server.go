@@ -22,24 +22,29 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// Config is what a Server is made of. Every port is needed, but Auth not with AuthNone.
+// Config is what a Server is made of. Every port is needed, but Auth and Sessions not with AuthNone.
 type Config struct {
 	Addr        string   // host:port to listen on; port 0 takes any
 	CORSOrigins []string // exact origins, as https://remora.example.org, whose pages may call the API
 	AuthNone    bool     // ask nobody for a token; only on the loopback interface
 
-	Jobs    ports.Jobs
-	Output  ports.Output
-	Servers ports.Servers
-	Access  ports.ServerAccess
-	System  ports.System
-	Auth    ports.Authenticator
+	Jobs     ports.Jobs
+	Batches  ports.Batches
+	Output   ports.Output
+	Servers  ports.Servers
+	Access   ports.ServerAccess
+	Keys     ports.Keys
+	System   ports.System
+	Auth     ports.Authenticator
+	Tokens   ports.Tokens
+	Sessions ports.Sessions
 
 	Logger  *slog.Logger // nil logs nothing
 	Version string       // shown on / and /health
 
-	Metrics http.Handler                                                        // answers /metrics; nil: there is no such path
-	Count   func(method, route string) (answered func(status int, bytes int64)) // is told of every request; nil tells nobody
+	MaxUpload int64                                                               // bytes of a key that is uploaded; 0 = 64 KiB
+	Metrics   http.Handler                                                        // answers /metrics; nil: there is no such path
+	Count     func(method, route string) (answered func(status int, bytes int64)) // is told of every request; nil tells nobody
 
 	Heartbeat    time.Duration // silence on a stream after which a comment is sent; 0 = 15 s
 	WriteTimeout time.Duration // how long a reader may take nothing before it is cut off; 0 = 30 s
@@ -53,6 +58,10 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	page     page
+	login    page
+	origins  *http.CrossOriginProtection // tells the dashboard's own pages from others
+	rights   map[string]domain.Role      // what each route needs
+	open     map[string]bool             // paths that anybody may ask for in one way or another
 	stop     context.CancelCauseFunc
 	stopping context.Context // ends when the server is asked to stop: streams and long polls end with it
 	closing  sync.Once
@@ -67,6 +76,10 @@ func Open(cfg Config) (*Server, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	origins, err := ownOrigins(cfg.CORSOrigins)
+	if err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(context.Background(), "tcp", cfg.Addr)
 	if err != nil {
@@ -79,7 +92,10 @@ func Open(cfg Config) (*Server, error) {
 			Message: fmt.Sprintf("without sign-in the API only listens on the loopback interface, and %s is another; use 127.0.0.1 or switch sign-in on", cfg.Addr),
 		}
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, listener: l, page: newPage(cfg.Version), closed: make(chan struct{})}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, listener: l, origins: origins, closed: make(chan struct{}),
+		page: newPage(pageText, cfg.Version), login: newPage(loginText, cfg.Version),
+	}
 	s.stopping, s.stop = context.WithCancelCause(context.Background())
 	s.http = &http.Server{
 		Handler:           s.handler(),
@@ -142,13 +158,15 @@ func (s *Server) handler() http.Handler {
 	e.HTTPErrorHandler = s.renderError
 	e.Use(s.observe, s.recoverPanics, s.headers, s.cors, s.authenticate)
 	s.route(e)
+	s.collectRights(e)
 	return e
 }
 
 func (c *Config) check() error {
 	for name, missing := range map[string]bool{
-		"Jobs": c.Jobs == nil, "Output": c.Output == nil, "Servers": c.Servers == nil, "Access": c.Access == nil,
-		"System": c.System == nil, "Auth": c.Auth == nil && !c.AuthNone,
+		"Jobs": c.Jobs == nil, "Batches": c.Batches == nil, "Output": c.Output == nil, "Servers": c.Servers == nil, "Access": c.Access == nil,
+		"Keys": c.Keys == nil, "System": c.System == nil, "Auth": c.Auth == nil && !c.AuthNone, "Tokens": c.Tokens == nil,
+		"Sessions": c.Sessions == nil && !c.AuthNone,
 	} {
 		if missing {
 			return domain.Internal("the API server was not given "+name, errors.ErrUnsupported)
@@ -163,6 +181,9 @@ func (c *Config) check() error {
 	c.Heartbeat = orDefault(c.Heartbeat, 15*time.Second)
 	c.WriteTimeout = orDefault(c.WriteTimeout, 30*time.Second)
 	c.StopTimeout = orDefault(c.StopTimeout, 10*time.Second)
+	if c.MaxUpload <= 0 {
+		c.MaxUpload = defaultUpload
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

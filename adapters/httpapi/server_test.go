@@ -23,7 +23,8 @@ func TestOpen_SaysWhatIsWrong(t *testing.T) {
 	b := open(t)
 	w := drivingports.New()
 	whole := httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
+		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), Keys: w.Keys(), System: w.System(), Auth: w.Auth(),
+		Tokens: w.Tokens(), Sessions: w.Sessions(),
 	}
 	for name, c := range map[string]struct {
 		change func(*httpapi.Config)
@@ -37,6 +38,7 @@ func TestOpen_SaysWhatIsWrong(t *testing.T) {
 		"OriginPath":   {func(c *httpapi.Config) { c.CORSOrigins = []string{"https://x.example/"} }, "cors_origin_invalid", "https://x.example/"},
 		"NoPort":       {func(c *httpapi.Config) { c.Jobs = nil }, "internal_error", "Jobs"},
 		"NoAuth":       {func(c *httpapi.Config) { c.Auth = nil }, "internal_error", "Auth"},
+		"NoSessions":   {func(c *httpapi.Config) { c.Sessions = nil }, "internal_error", "Sessions"},
 		"NoneOutside":  {func(c *httpapi.Config) { c.AuthNone, c.Addr = true, "0.0.0.0:0" }, "auth_none_not_loopback", "0.0.0.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,6 +160,7 @@ func TestIdempotencyKey_BelongsToItsSender(t *testing.T) {
 		require.Equal(t, http.StatusCreated, r.status, r.body)
 		return r.json(t)["id"]
 	}
+	b.AddToken(b.token+"-of-bob", "bob", domain.RoleOperator)
 	first := id(body, "k", b.token)
 	require.Equal(t, first, id(body, "k", b.token))
 	require.NotEqual(t, first, id(body, "k2", b.token))

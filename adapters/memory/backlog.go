@@ -22,27 +22,32 @@ func (b *Backlog) Take(ctx context.Context, limit int, at time.Time) ([]domain.T
 	}
 	defer end()
 	var tickets []domain.Ticket
-	pending := b.s.pick(func(j *domain.Job) bool { return j.Phase == domain.PhasePending }, byUrgency)
-	rooms := map[domain.ServerID]int{}
+	pending := domain.InTurn(b.s.pick(func(j *domain.Job) bool { return j.Phase == domain.PhasePending }, byUrgency))
+	window := domain.NewWindow(b.s.capacity(), b.s.queued())
+	rooms := newRooms(b.s)
+	looked := 0
 	for _, j := range pending[:min(limit, len(pending))] {
-		room, counted := rooms[j.ServerID]
-		if !counted {
-			room = b.s.room(j.ServerID)
+		if window.Full(j.Priority) {
+			break
 		}
-		put := j.Hold
-		if room > 0 {
-			put = j.Offer
-			room--
+		looked++
+		var err error
+		switch batch := b.s.batches[j.BatchID]; {
+		case batch != nil && batch.Stopped():
+			err = j.RequestCancel(batch.StopReason, at)
+		case rooms.take(j):
+			err = j.Offer(at)
+			window.Add(j.Priority)
+			tickets = append(tickets, j.Ticket())
+		default:
+			err = j.Hold(at)
 		}
-		rooms[j.ServerID] = room
-		if err := put(at); err != nil {
+		if err != nil {
 			return nil, false, err
 		}
 		b.s.write(j)
-		if j.Phase == domain.PhaseEnqueued {
-			tickets = append(tickets, j.Ticket())
-		}
 	}
+	more := len(pending) > looked && !window.Full(pending[looked].Priority)
 	waiting := b.s.pick(func(j *domain.Job) bool { return j.Phase == domain.PhaseDetached && due(j, at) }, byNextAction)
 	for _, j := range waiting[:min(limit, len(waiting))] {
 		if err := j.Reoffer(at); err != nil {
@@ -51,7 +56,18 @@ func (b *Backlog) Take(ctx context.Context, limit int, at time.Time) ([]domain.T
 		b.s.write(j)
 		tickets = append(tickets, j.Ticket())
 	}
-	return tickets, len(pending) > limit || len(waiting) > limit, nil
+	return tickets, more || len(waiting) > limit, nil
+}
+
+// queued counts the tickets that are in the queue.
+func (s *Store) queued() map[domain.Priority]int {
+	n := map[domain.Priority]int{}
+	for _, r := range s.jobs {
+		if r.job.Phase == domain.PhaseEnqueued {
+			n[r.job.Priority]++
+		}
+	}
+	return n
 }
 
 // Return implements ports.Backlog.

@@ -21,27 +21,32 @@ func (r *Jobs) Add(ctx context.Context, key ports.Idempotency, jobs ...*domain.J
 		return nil, err
 	}
 	defer end()
-	if used, ok := r.s.keys[key.Key]; ok && key.Key != "" && r.s.now().Sub(used.at) < keyLife {
+	return r.s.add(key, jobs)
+}
+
+// add stores new jobs, or returns the one that the key is tied to.
+func (s *Store) add(key ports.Idempotency, jobs []*domain.Job) (earlier *domain.Job, err error) {
+	if used, ok := s.keys[key.Key]; ok && key.Key != "" && s.now().Sub(used.at) < keyLife {
 		if used.fingerprint != key.Fingerprint {
 			return nil, domain.ErrIdempotencyKey
 		}
-		return copyJob(r.s.jobs[used.job].job), nil
+		return copyJob(s.jobs[used.job].job), nil
 	}
 	fresh := map[domain.JobID]bool{}
 	for _, j := range jobs {
-		if r.s.jobs[j.ID] != nil || fresh[j.ID] {
+		if s.jobs[j.ID] != nil || fresh[j.ID] {
 			return nil, domain.ErrJobExists
 		}
-		if r.s.servers[j.ServerID] == nil {
+		if s.servers[j.ServerID] == nil {
 			return nil, domain.ErrServerNotFound
 		}
 		fresh[j.ID] = true
 	}
 	for _, j := range jobs {
-		r.s.jobs[j.ID] = &record{job: copyJob(j), streams: map[streamID][]byte{}}
+		s.jobs[j.ID] = &record{job: copyJob(j), streams: map[streamID][]byte{}}
 	}
 	if key.Key != "" && len(jobs) > 0 {
-		r.s.keys[key.Key] = usedKey{fingerprint: key.Fingerprint, job: jobs[0].ID, at: r.s.now()}
+		s.keys[key.Key] = usedKey{fingerprint: key.Fingerprint, job: jobs[0].ID, at: s.now()}
 	}
 	return nil, nil
 }

@@ -38,5 +38,14 @@ func (e *Executor) Probe(_ context.Context, t ports.Target, pin bool) ports.Test
 	return r
 }
 
+// Check implements ports.Prober.
+func (e *Executor) Check(ctx context.Context, t ports.Target) ports.TestReport {
+	r := e.Probe(ctx, t, false)
+	if r.OK {
+		r.Mode, r.Cause, r.Message = domain.ModeUnknown, "", "logged in"
+	}
+	return r
+}
+
 // MemoryHostKey is the fingerprint that every server in memory shows.
 const MemoryHostKey = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

@@ -43,6 +43,9 @@ func (r *Servers) Add(ctx context.Context, s *domain.Server, credential domain.S
 	if r.s.nameTaken(s) {
 		return domain.ErrServerNameTaken
 	}
+	if err := r.s.mayRefer(s); err != nil {
+		return err
+	}
 	if r.s.servers[s.ID] != nil {
 		return domain.Internal("adding a server whose id is taken", nil)
 	}
@@ -79,6 +82,9 @@ func (r *Servers) Save(ctx context.Context, s *domain.Server, credential *domain
 		return domain.ErrServerChanged
 	case r.s.nameTaken(s):
 		return domain.ErrServerNameTaken
+	}
+	if err := r.s.mayRefer(s); err != nil {
+		return err
 	}
 	s.Revision++
 	rec.server = copyServer(s)
@@ -127,6 +133,14 @@ func wantedServer(s *domain.Server, q ports.ServerQuery) bool {
 	if q.Tag != "" && !slices.Contains(s.Tags, q.Tag) {
 		return false
 	}
+	if len(q.IDs) > 0 && !slices.Contains(q.IDs, s.ID) {
+		return false
+	}
+	for _, tag := range q.Tags {
+		if !slices.Contains(s.Tags, tag) {
+			return false
+		}
+	}
 	return contains(q.Search, s.Name, s.Hostname)
 }
 
@@ -155,6 +169,9 @@ func (r *Servers) Delete(ctx context.Context, id domain.ServerID, force bool) (i
 	defer end()
 	if r.s.servers[id] == nil {
 		return 0, domain.ErrServerNotFound
+	}
+	if behind := r.s.serverNames(func(n *domain.Server) bool { return n.ProxyJump == id }); len(behind) > 0 {
+		return 0, domain.ServerIsJump(behind)
 	}
 	jobs := r.s.pick(func(j *domain.Job) bool { return j.ServerID == id }, byUrgency)
 	active := 0

@@ -22,10 +22,14 @@ type Store struct {
 	mu      sync.Mutex
 	jobs    map[domain.JobID]*record
 	keys    map[string]usedKey
+	batches map[domain.BatchID]*domain.Batch
 	servers map[domain.ServerID]*serverRecord
 	workers map[domain.WorkerID]*lease
-	tokens  map[[32]byte]domain.Principal
+	access  access
 	queues  map[string]string // the store last seen behind a queue's name
+
+	stored    map[string]keyRecord // private keys by name
+	masterKey domain.Sealed        // the value that it is known by
 }
 
 // record is a job with all that is kept of it.
@@ -48,10 +52,12 @@ func NewStore(now func() time.Time) *Store {
 		now:     now,
 		jobs:    map[domain.JobID]*record{},
 		keys:    map[string]usedKey{},
+		batches: map[domain.BatchID]*domain.Batch{},
 		servers: map[domain.ServerID]*serverRecord{},
 		workers: map[domain.WorkerID]*lease{},
-		tokens:  map[[32]byte]domain.Principal{},
+		access:  newAccess(),
 		queues:  map[string]string{},
+		stored:  map[string]keyRecord{},
 	}
 }
 
@@ -72,6 +78,9 @@ func (s *Store) Servers() *Servers { return &Servers{s} }
 
 // Tokens returns the store's tokens.
 func (s *Store) Tokens() *Tokens { return &Tokens{s} }
+
+// Passes returns the store's sessions and sign-in codes.
+func (s *Store) Passes() *Passes { return &Passes{s} }
 
 var _ ports.Pinger = (*Store)(nil)
 
@@ -112,8 +121,12 @@ func (s *Store) write(j *domain.Job) {
 	}
 	r.job = stored
 	r.keepAttempt(j.EndedAttempt())
+	s.settle(copyJob(stored))
 	if was.InFlight() && !stored.InFlight() {
-		s.fill(stored.ServerID, stored.UpdatedAt)
+		s.fill(func(j *domain.Job) bool { return j.ServerID == stored.ServerID }, stored.UpdatedAt)
+		if stored.BatchID != "" {
+			s.fill(func(j *domain.Job) bool { return j.BatchID == stored.BatchID }, stored.UpdatedAt)
+		}
 	}
 }
 
@@ -126,25 +139,56 @@ func (r *record) keepAttempt(a *domain.Attempt) {
 	r.attempts = append(r.attempts, copyAttempt(*a))
 }
 
-// fill releases held jobs of a server into its room.
-func (s *Store) fill(id domain.ServerID, at time.Time) {
-	held := s.pick(func(j *domain.Job) bool { return j.ServerID == id && j.Phase == domain.PhaseHeld }, byUrgency)
-	for _, j := range held[:min(len(held), s.room(id))] {
-		if j.Release(at) == nil {
+// fill releases the most urgent of the held jobs that match into the room of their servers and batches. Those that were
+// released and not yet offered take their places in it, by their urgency.
+func (s *Store) fill(match func(j *domain.Job) bool, at time.Time) {
+	next := s.pick(func(j *domain.Job) bool {
+		return (j.Phase == domain.PhaseHeld || j.Phase == domain.PhasePending) && match(j)
+	}, byUrgency)
+	taken := newRooms(s)
+	for _, j := range next {
+		if taken.take(j) && j.Phase == domain.PhaseHeld && j.Release(at) == nil {
 			s.write(j)
 		}
 	}
 }
 
-// room returns how many more jobs a server may have in flight.
-func (s *Store) room(id domain.ServerID) int {
-	n := s.servers[id].server.MaxSessions
+// rooms are the places that servers and batches have left, as a pass gives them out.
+type rooms struct {
+	s       *Store
+	servers map[domain.ServerID]int
+	batches map[domain.BatchID]int
+}
+
+func newRooms(s *Store) *rooms {
+	return &rooms{s, map[domain.ServerID]int{}, map[domain.BatchID]int{}}
+}
+
+// take gives a job a place, if its server and its batch have one each.
+func (r *rooms) take(j *domain.Job) bool {
+	if _, counted := r.servers[j.ServerID]; !counted {
+		r.servers[j.ServerID] = r.s.servers[j.ServerID].server.MaxSessions - r.s.flying(func(o *domain.Job) bool { return o.ServerID == j.ServerID })
+	}
+	b := r.s.batches[j.BatchID]
+	if _, counted := r.batches[j.BatchID]; b != nil && !counted {
+		r.batches[j.BatchID] = b.Room(r.s.flying(func(o *domain.Job) bool { return o.BatchID == b.ID }))
+	}
+	if r.servers[j.ServerID] <= 0 || b != nil && r.batches[j.BatchID] <= 0 {
+		return false
+	}
+	r.servers[j.ServerID]--
+	r.batches[j.BatchID]--
+	return true
+}
+
+// flying counts the jobs in flight that match.
+func (s *Store) flying(match func(j *domain.Job) bool) (n int) {
 	for _, r := range s.jobs {
-		if r.job.ServerID == id && r.job.InFlight() {
-			n--
+		if r.job.InFlight() && match(r.job) {
+			n++
 		}
 	}
-	return max(n, 0)
+	return n
 }
 
 // pick returns copies of the jobs that match, in order.

@@ -26,6 +26,16 @@ func (s *Store) alive(id domain.WorkerID) bool {
 	return l != nil && s.now().Before(l.until)
 }
 
+// capacity is how many jobs the workers can carry at once.
+func (s *Store) capacity() (n int) {
+	for id, l := range s.workers {
+		if s.alive(id) {
+			n += l.worker.Capacity
+		}
+	}
+	return n
+}
+
 // Register implements ports.WorkerRepository.
 func (r *Workers) Register(ctx context.Context, w domain.Worker, length time.Duration) error {
 	end, err := r.s.begin(ctx)

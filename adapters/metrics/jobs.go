@@ -24,7 +24,7 @@ type jobMeters struct {
 func newJobMeters(m *Meters) jobMeters {
 	j := jobMeters{
 		submitted: m.counter("remora_jobs_submitted_total", "Jobs stored.").WithLabelValues(),
-		ended:     m.counter("remora_jobs_ended_total", "Jobs that became final in this process.", "status", "reason"),
+		ended:     m.counter("remora_jobs_ended_total", "Jobs that this process has ended, each by itself; those that a stopped batch ends together are in remora_jobs alone.", "status", "reason"),
 		attempts: zero(m.counter("remora_job_attempts_retried_total", "Attempts that failed and are followed by another, by the reason.", "reason"),
 			words(domain.FailureReasons())...),
 		duration: m.histogram("remora_job_duration_seconds", "From the start of a job's last attempt to its end.", slow, "status"),
@@ -148,3 +148,67 @@ func (b *backlog) swept(action string, n int) int {
 	b.meters.swept.WithLabelValues(action).Add(float64(n))
 	return n
 }
+
+type batches struct {
+	ports.BatchRepository
+	meters *jobMeters
+}
+
+// Batches counts the jobs of batches as they are stored and canceled.
+func (m *Meters) Batches(next ports.BatchRepository) ports.BatchRepository {
+	return &batches{next, &m.jobs}
+}
+
+// Add implements ports.BatchRepository.
+func (r *batches) Add(ctx context.Context, key ports.Idempotency, b *domain.Batch, jobs []*domain.Job) (*domain.Batch, error) {
+	earlier, err := r.BatchRepository.Add(ctx, key, b, jobs)
+	if err == nil && earlier == nil {
+		r.meters.submitted.Add(float64(len(jobs)))
+	}
+	return earlier, err
+}
+
+// Stop implements ports.BatchRepository.
+func (r *batches) Stop(ctx context.Context, id domain.BatchID, reason domain.Reason, limit int, at time.Time) (ports.StopStep, error) {
+	step, err := r.BatchRepository.Stop(ctx, id, reason, limit, at)
+	r.meters.ended.WithLabelValues(string(domain.StatusCanceled), string(reason)).Add(float64(step.Canceled))
+	return step, err
+}
+
+// WatchTotals shows how many jobs, servers and workers there are, from the counts that the database keeps; every process
+// shows the same.
+func (m *Meters) WatchTotals(totals ports.TotalsRepository, workers ports.WorkerRepository, now func() time.Time) {
+	m.registry.MustRegister(collector([]*prometheus.Desc{allJobs, allServers, allWorkers, allCapacity, oldestQueued}, func(ctx context.Context, out chan<- prometheus.Metric) {
+		at := now()
+		gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+		}
+		if t, err := totals.Totals(ctx, at); err == nil {
+			for _, c := range t.Jobs {
+				gauge(allJobs, float64(c.Jobs), string(c.Status), string(c.Reason))
+			}
+			gauge(allServers, float64(t.Servers))
+			age := 0.0
+			if !t.OldestQueued.IsZero() {
+				age = max(at.Sub(t.OldestQueued).Seconds(), 0)
+			}
+			gauge(oldestQueued, age)
+		}
+		if list, err := workers.List(ctx); err == nil {
+			capacity := 0
+			for _, w := range list {
+				capacity += w.Capacity
+			}
+			gauge(allWorkers, float64(len(list)))
+			gauge(allCapacity, float64(capacity))
+		}
+	}))
+}
+
+var (
+	allJobs      = prometheus.NewDesc("remora_jobs", "Jobs in the database by status and reason; every process shows the same.", []string{"status", "reason"}, nil)
+	allServers   = prometheus.NewDesc("remora_servers", "Servers in the database.", nil, nil)
+	allWorkers   = prometheus.NewDesc("remora_workers", "Workers whose lease is running.", nil, nil)
+	allCapacity  = prometheus.NewDesc("remora_workers_capacity", "Jobs that these workers may run at once.", nil, nil)
+	oldestQueued = prometheus.NewDesc("remora_jobs_oldest_queued_age_seconds", "How long the job has waited that waits longest for a worker; 0 where none waits.", nil, nil)
+)

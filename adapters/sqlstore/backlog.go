@@ -18,12 +18,15 @@ type backlog struct{ s *Store }
 type candidate struct {
 	ID       string
 	ServerID string `db:"server_id"`
+	BatchID  string `db:"batch_id"`
 }
+
+const candidatesSQL = "SELECT id, server_id, batch_id FROM jobs WHERE "
 
 // candidates finds jobs without locking anything, so that servers can be locked before jobs.
 func candidates(c *conn, where string, args ...any) ([]candidate, error) {
 	var list []candidate
-	return list, c.all(&list, "SELECT id, server_id FROM jobs WHERE "+where, args...)
+	return list, c.all(&list, candidatesSQL+where, args...)
 }
 
 func serversOf(list []candidate) []string {
@@ -84,8 +87,12 @@ func moves(c *conn, jobs []*domain.Job) error {
 	return nil
 }
 
-// fillSQL chooses as many held jobs of a server as it has room for.
-const fillSQL = ` FROM jobs WHERE server_id = ? AND phase = 'held'
+// fillSQL chooses as many held jobs of a server as it has room for, of batches that have room. Those that were released and
+// not yet offered take their places in it, by their urgency.
+const fillSQL = ` FROM jobs {waiting for server} WHERE server_id = ? AND phase IN ('held', 'pending')
+	AND (batch_id = '' OR NOT EXISTS (SELECT 1 FROM batches b WHERE b.id = jobs.batch_id AND (b.stop_reason <> ''
+		OR b.max_parallel > 0 AND b.max_parallel <= (SELECT COUNT(*) FROM jobs g {of batch in flight}
+			WHERE g.batch_id = b.id AND g.batch_id <> '' AND (g.status = 'running' OR g.phase = 'enqueued')))))
 	ORDER BY priority DESC, created_at, id LIMIT (
 		SELECT CASE WHEN s.max_sessions > taken.n THEN s.max_sessions - taken.n ELSE 0 END
 		FROM servers s, (SELECT COUNT(*) AS n FROM jobs {of in flight} WHERE server_id = ? AND (status = 'running' OR phase = 'enqueued')) taken
@@ -94,16 +101,22 @@ const fillSQL = ` FROM jobs WHERE server_id = ? AND phase = 'held'
 
 // fill releases held jobs of a server into its room. The caller has locked the server.
 func fill(c *conn, id domain.ServerID, at time.Time) error {
+	return release(c, at, fillSQL, string(id), string(id), string(id))
+}
+
+// release makes the held jobs among those that a statement chooses pending.
+func release(c *conn, at time.Time, from string, args ...any) error {
 	var rows []jobRow
-	err := c.all(&rows, "SELECT "+stateColumns+fillSQL, string(id), string(id), string(id))
-	if err != nil || len(rows) == 0 {
+	if err := c.all(&rows, "SELECT "+stateColumns+from, args...); err != nil {
 		return err
 	}
-	jobs := make([]*domain.Job, len(rows))
+	var jobs []*domain.Job
 	for i := range rows {
-		jobs[i] = rows[i].job()
-		if err := jobs[i].Release(at); err != nil {
-			return err
+		if j := rows[i].job(); j.Phase == domain.PhaseHeld {
+			if err := j.Release(at); err != nil {
+				return err
+			}
+			jobs = append(jobs, j)
 		}
 	}
 	return moves(c, jobs)
@@ -133,14 +146,15 @@ func (b *backlog) Take(ctx context.Context, limit int, at time.Time) (tickets []
 	return tickets, more, nil
 }
 
-// offer makes pending jobs enqueued where their server has room, and held where it has none.
+// offer makes pending jobs enqueued where their server and their batch have room, and held where one has none.
 func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, err error) {
-	pending, err := candidates(c, "phase = 'pending' ORDER BY priority DESC, created_at, id LIMIT ?", limit+1)
-	if err != nil {
+	pending, more, err := inTurn(c, limit)
+	if err != nil || len(pending) == 0 {
 		return nil, false, err
 	}
-	if more = len(pending) > limit; more {
-		pending = pending[:limit]
+	gates, err := lockBatches(c, pending, false)
+	if err != nil {
+		return nil, false, err
 	}
 	if err := lockServers(c, pending, "{lock server}"); err != nil {
 		return nil, false, err
@@ -153,19 +167,42 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 	if err != nil {
 		return nil, false, err
 	}
-	slices.SortFunc(jobs, byUrgency)
-	for _, j := range jobs {
+	if err := gates.countFlying(c); err != nil {
+		return nil, false, err
+	}
+	window, err := windowOf(c)
+	if err != nil {
+		return nil, false, err
+	}
+	var moved, stopped []*domain.Job
+	for _, j := range domain.InTurn(jobs) {
+		if window.Full(j.Priority) {
+			more = false
+			break
+		}
+		g := gates[j.BatchID]
 		verb := j.Hold
-		if rooms[j.ServerID] > 0 {
+		switch {
+		case g.stopped():
+			stopped = append(stopped, j)
+			continue
+		case rooms[j.ServerID] > 0 && g.take():
 			verb = j.Offer
 			rooms[j.ServerID]--
+			window.Add(j.Priority)
 			offered = append(offered, j)
 		}
 		if err := verb(at); err != nil {
 			return nil, false, err
 		}
+		moved = append(moved, j)
 	}
-	return offered, more, moves(c, jobs)
+	for _, j := range stopped {
+		if _, err := cancelAll(c, []*domain.Job{j}, domain.Reason(gates[j.BatchID].StopReason), at, map[domain.ServerID]bool{}); err != nil {
+			return nil, false, err
+		}
+	}
+	return offered, more, moves(c, moved)
 }
 
 const roomsSQL = `SELECT s.id, s.max_sessions - (SELECT COUNT(*) FROM jobs j {of in flight}
@@ -235,6 +272,10 @@ func (b *backlog) Return(ctx context.Context, tickets []domain.Ticket, at time.T
 // putBack makes enqueued jobs pending and detached ones due: their tickets are not in the queue. Unlike the sweeps it
 // waits for those who are changing a job, because nobody else will put it back.
 func putBack(c *conn, list []candidate, at time.Time, lost func(j *domain.Job) bool) error {
+	gates, err := lockBatches(c, list, true)
+	if err != nil {
+		return err
+	}
 	if err := lockServers(c, list, "{share server}"); err != nil {
 		return err
 	}
@@ -260,7 +301,7 @@ func putBack(c *conn, list []candidate, at time.Time, lost func(j *domain.Job) b
 			return err
 		}
 	}
-	return fillAll(c, freed, at)
+	return gates.settle(c, nil, freed, at)
 }
 
 const putBackPage = 1000

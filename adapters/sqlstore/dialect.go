@@ -36,7 +36,10 @@ type dialect struct {
 //	{lock skip}   lock the chosen rows, leaving out those that others have locked
 //	{lock server} keep others from giving or taking places on the server s
 //	{share server} keep others from giving places on the server s
+//	{lock batch}  keep others from giving or taking places of the batch b, and from stopping it
 //	{of in flight} read through the index of jobs in flight; SQLite would take that of all jobs a server ever had
+//	{share}       keep others from deleting the chosen rows
+//	{of batch}, {of batch in flight}, {waiting for batch}, {waiting for server} alike, through their own indexes
 //	{position}    the function that finds a text in a text, 0 for not at all
 //	{by order}    before a column: read in the order of the list and look at this on the way. PostgreSQL knows from its statistics
 //	{connected}   whether a server's last check got through
@@ -48,10 +51,12 @@ var (
 		words: strings.NewReplacer(
 			"{now}", "now()", "{lease}", "now() + ? * interval '1 microsecond'", "{in}", "= ANY (?)",
 			"{ago}", "now() - ? * interval '1 microsecond'", "{true}", "TRUE", "{zero}", "timestamptz '0001-01-01 00:00:00+00'",
-			"{lock}", "FOR UPDATE", "{lock skip}", "FOR UPDATE SKIP LOCKED",
+			"{lock}", "FOR UPDATE", "{share}", "FOR KEY SHARE", "{lock skip}", "FOR UPDATE SKIP LOCKED",
 			"{lock server}", "FOR NO KEY UPDATE OF s", "{share server}", "FOR SHARE OF s",
-			"{of in flight}", "", "{by order}", "", "{position}", "strpos", "{elements}", "json_array_elements_text",
-			"{connected}", "(last_check ->> 'connected')::boolean",
+			"{lock batch}", "FOR NO KEY UPDATE OF b",
+			"{of in flight}", "", "{of batch}", "", "{of batch in flight}", "", "{waiting for batch}", "", "{waiting for server}", "",
+			"{by order}", "", "{connected}", "(last_check ->> 'connected')::boolean",
+			"{position}", "strpos", "{elements}", "json_array_elements_text",
 		),
 		moment: func(t time.Time) any { return t },
 		list:   func(values []string) any { return pq.Array(values) },
@@ -69,9 +74,11 @@ var (
 		words: strings.NewReplacer(
 			"{now}", sqliteNow, "{lease}", sqliteNow+" + ?", "{in}", "IN (SELECT value FROM json_each(?))",
 			"{ago}", sqliteNow+" - ?", "{true}", "1", "{zero}", "-62135596800000000",
-			"{lock}", "", "{lock skip}", "", "{lock server}", "", "{share server}", "",
-			"{of in flight}", "INDEXED BY jobs_in_flight", "{by order}", "+", "{position}", "instr", "{elements}", "json_each",
-			"{connected}", "last_check ->> 'connected'",
+			"{lock}", "", "{share}", "", "{lock skip}", "", "{lock server}", "", "{share server}", "", "{lock batch}", "",
+			"{of in flight}", "INDEXED BY jobs_in_flight", "{of batch}", "INDEXED BY jobs_of_batch",
+			"{of batch in flight}", "INDEXED BY jobs_in_flight_of_batch", "{waiting for batch}", "INDEXED BY jobs_waiting_for_batch",
+			"{waiting for server}", "INDEXED BY jobs_waiting_for_server", "{position}", "instr", "{elements}", "json_each",
+			"{by order}", "+", "{connected}", "last_check ->> 'connected'",
 		),
 		moment: func(t time.Time) any { return t.UnixMicro() },
 		list:   sqliteList[string],

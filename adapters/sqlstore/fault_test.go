@@ -55,8 +55,9 @@ func everyCall(s *sqlstore.Store, j *domain.Job) map[string]func(ctx context.Con
 		"Output.Chunks": func(ctx context.Context) error { _, err := s.Output().Chunks(ctx, j.ID, 0, 10); return err },
 		"Servers.Get":   func(ctx context.Context) error { _, _, err := s.Servers().Get(ctx, j.ServerID); return err },
 		"Servers.List":  func(ctx context.Context) error { _, err := s.Servers().List(ctx, ports.ServerQuery{}); return err },
-		"Tokens.Put": func(ctx context.Context) error {
-			return s.Tokens().Put(ctx, domain.Principal{Name: "admin", Role: domain.RoleAdmin}, [32]byte{1})
+		"Tokens.List":   func(ctx context.Context) error { _, err := s.Tokens().List(ctx); return err },
+		"Tokens.Touch": func(ctx context.Context) error {
+			return s.Tokens().Touch(ctx, "no such token", fixture.Now())
 		},
 	}
 }

@@ -70,11 +70,11 @@ func text(s string) string {
 }
 
 // stateColumns are what verbs look at and change.
-const stateColumns = `id, server_id, priority, timeout_ns, retry_mode, retry_attempts,
+const stateColumns = `id, server_id, batch_id, priority, timeout_ns, retry_mode, retry_attempts,
 	status, phase, reason, message, attempt, failures, epoch, worker, process, exit_code, exit_signal, receipt, cancel_requested,
 	created_at, updated_at, started_at, finished_at, deadline_at, next_action_at, stdout_bytes, stderr_bytes, last_seq, revision`
 
-const jobColumns = stateColumns + `, batch_id, origin_id, kind, line, args, argv, script, shell`
+const jobColumns = stateColumns + `, origin_id, kind, line, args, argv, script, shell`
 
 // jobRow is a row of jobs. Columns that were not asked for stay zero.
 type jobRow struct {

@@ -107,12 +107,12 @@ func insertJob(c *conn, j *domain.Job) error {
 func jobValues(d *dialect, j *domain.Job) []any {
 	code, signal := exitColumns(j.Exit)
 	return []any{
-		string(j.ID), string(j.ServerID), int(j.Priority), int64(j.Timeout), string(j.Retry.Mode), j.Retry.MaxAttempts,
+		string(j.ID), string(j.ServerID), string(j.BatchID), int(j.Priority), int64(j.Timeout), string(j.Retry.Mode), j.Retry.MaxAttempts,
 		string(j.Status), string(j.Phase), string(j.Reason), text(j.Message), j.Attempt, j.Failures, j.Epoch, string(j.Worker),
 		processColumn(j.Process), code, signal, receiptColumn(j.Receipt), j.CancelRequested,
 		d.at(j.CreatedAt), d.at(j.UpdatedAt), d.at(j.StartedAt), d.at(j.FinishedAt), d.at(j.DeadlineAt), d.at(j.NextActionAt),
 		j.Output.Stdout, j.Output.Stderr, int64(j.LastSeq), j.Revision,
-		string(j.BatchID), string(j.OriginID), string(j.Command.Kind), j.Command.Line, j.Command.Args, argvColumn(j.Command.Argv),
+		string(j.OriginID), string(j.Command.Kind), j.Command.Line, j.Command.Args, argvColumn(j.Command.Argv),
 		j.Command.Script, j.Command.Shell,
 	}
 }
@@ -154,17 +154,29 @@ func getJob(c *conn, id domain.JobID) (*domain.Job, error) {
 // Save implements ports.JobRepository.
 func (r *jobs) Save(ctx context.Context, job *domain.Job) error {
 	err := r.s.write(ctx, func(c *conn) error {
-		leaving, err := leaves(c, job)
+		gates, err := lockGates(c, job)
+		if err != nil {
+			return err
+		}
+		leaving, err := leaves(c, gates, job)
 		if err != nil {
 			return err
 		}
 		if err := updateJob(c, job); err != nil {
 			return err
 		}
+		freed := map[domain.ServerID]bool{}
 		if leaving {
-			return fill(c, job.ServerID, job.UpdatedAt)
+			freed[job.ServerID] = true
 		}
-		return nil
+		if g := gates[job.BatchID]; g.stopped() && job.Status == domain.StatusQueued {
+			again := *job
+			again.Revision++
+			if _, err := cancelAll(c, []*domain.Job{&again}, domain.Reason(g.StopReason), job.UpdatedAt, freed); err != nil {
+				return err
+			}
+		}
+		return gates.settle(c, []*domain.Job{job}, freed, job.UpdatedAt)
 	})
 	if err == nil {
 		job.Revision++
@@ -172,10 +184,26 @@ func (r *jobs) Save(ctx context.Context, job *domain.Job) error {
 	return err
 }
 
-// leaves reports whether a save gives up the job's place on its server, and if so keeps others from giving places there.
-func leaves(c *conn, job *domain.Job) (bool, error) {
+// leaves reports whether a save gives up the job's place on its server, and if so keeps others from giving places there,
+// and on the servers whose places become free because the job's end stops its batch.
+func leaves(c *conn, gates gates, job *domain.Job) (bool, error) {
 	if job.InFlight() {
 		return false, nil
+	}
+	if g := gates[job.BatchID]; g != nil && job.Status == domain.StatusFailed {
+		stops, err := g.spent(c, 1)
+		if err != nil {
+			return false, err
+		}
+		if stops {
+			list, err := gates.inQueue(c)
+			if err == nil {
+				err = lockServers(c, append(list, candidate{ServerID: string(job.ServerID)}), "{share server}")
+			}
+			if err != nil {
+				return false, err
+			}
+		}
 	}
 	var was bool
 	ok, err := found(c.get(&was, `SELECT (j.status = 'running' OR j.phase = 'enqueued') FROM servers s JOIN jobs j ON j.server_id = s.id

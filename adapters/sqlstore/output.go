@@ -44,9 +44,13 @@ func (o *output) Append(ctx context.Context, a ports.Append) (last domain.Seq, e
 	rows, to := o.s.chunks(a)
 	err = o.s.write(ctx, func(c *conn) error {
 		// This one statement decides whose output it is. A chunk can only come after it.
-		err := c.get(&last, `UPDATE jobs SET stdout_bytes = ?, stderr_bytes = ?, last_seq = last_seq + ?
+		var job struct {
+			LastSeq int64  `db:"last_seq"`
+			BatchID string `db:"batch_id"`
+		}
+		err := c.get(&job, `UPDATE jobs SET stdout_bytes = ?, stderr_bytes = ?, last_seq = last_seq + ?
 			WHERE id = ? AND epoch = ? AND attempt = ? AND status = 'running' AND stdout_bytes = ? AND stderr_bytes = ?
-			RETURNING last_seq`,
+			RETURNING last_seq, batch_id`,
 			to.Stdout, to.Stderr, len(rows), text(string(a.Job)), a.Epoch, a.Attempt, a.From.Stdout, a.From.Stderr)
 		switch ok, err := found(err); {
 		case err != nil:
@@ -54,7 +58,13 @@ func (o *output) Append(ctx context.Context, a ports.Append) (last domain.Seq, e
 		case !ok:
 			return refusal(c, a)
 		}
-		return insertChunks(c, a, int64(last)-int64(len(rows)), rows)
+		last = domain.Seq(job.LastSeq)
+		if job.BatchID != "" {
+			if err := keepHashes(c, a); err != nil {
+				return err
+			}
+		}
+		return insertChunks(c, a, job.LastSeq-int64(len(rows)), rows)
 	})
 	if err != nil {
 		return 0, err

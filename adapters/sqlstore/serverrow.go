@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"time"
 
 	"github.com/heysubinoy/remora/domain"
@@ -9,13 +10,13 @@ import (
 // serverValueColumns are all but id and revision, in the order of serverValues.
 const (
 	serverValueColumns = `name, name_folded, hostname, hostname_folded, port, login, auth, active, tags, host_key, host_key_policy,
-		max_sessions, has_credential, credential_needed, key, mode, mode_cause, last_check, created_at, updated_at`
-	serverValueMarks  = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+		max_sessions, has_credential, credential_needed, key, mode, mode_cause, last_check, created_at, updated_at, key_name, proxy_jump`
+	serverValueMarks  = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 	serverAssignments = `name = ?, name_folded = ?, hostname = ?, hostname_folded = ?, port = ?, login = ?, auth = ?, active = ?, tags = ?,
 		host_key = ?, host_key_policy = ?, max_sessions = ?, has_credential = ?, credential_needed = ?, key = ?, mode = ?, mode_cause = ?,
-		last_check = ?, created_at = ?, updated_at = ?`
+		last_check = ?, created_at = ?, updated_at = ?, key_name = ?, proxy_jump = ?`
 	serverColumns = `id, revision, name, hostname, port, login, auth, active, tags, host_key, host_key_policy,
-		max_sessions, has_credential, credential_needed, key, mode, mode_cause, last_check, created_at, updated_at`
+		max_sessions, has_credential, credential_needed, key, mode, mode_cause, last_check, created_at, updated_at, key_name, proxy_jump`
 )
 
 // serverRow is a row of servers. Columns that were not asked for stay zero.
@@ -39,6 +40,8 @@ type serverRow struct {
 	LastCheck        nested[checkJSON] `db:"last_check"`
 	CreatedAt        stamp             `db:"created_at"`
 	UpdatedAt        stamp             `db:"updated_at"`
+	KeyName          sql.NullString    `db:"key_name"`
+	ProxyJump        sql.NullString    `db:"proxy_jump"`
 	Revision         int64
 }
 
@@ -60,6 +63,10 @@ type checkJSON struct {
 	At        time.Time `json:"at"`
 }
 
+func checkRow(c *domain.Check) *checkJSON {
+	return &checkJSON{Connected: c.Connected, Message: text(c.Message), LatencyNS: int64(c.Latency), At: c.At.UTC()}
+}
+
 func serverValues(d *dialect, s *domain.Server) []any {
 	tags := s.Tags
 	if tags == nil {
@@ -76,22 +83,26 @@ func serverValues(d *dialect, s *domain.Server) []any {
 	if k := s.Key; k != nil {
 		key = &keyJSON{Fingerprint: k.Fingerprint, Type: k.Type}
 	}
-	if l := s.LastCheck; l != nil {
-		check = &checkJSON{Connected: l.Connected, Message: text(l.Message), LatencyNS: int64(l.Latency), At: l.At.UTC()}
+	if s.LastCheck != nil {
+		check = checkRow(s.LastCheck)
 	}
 	return []any{
 		s.Name, folded(s.Name), s.Hostname, folded(s.Hostname), s.Port, s.User, string(s.Auth), s.Active, encoded(&tags),
 		encoded(hostKey), string(s.HostKeyPolicy), s.MaxSessions, s.HasCredential, s.CredentialNeeded, encoded(key),
 		string(s.Mode), text(s.ModeCause), encoded(check), d.instant(s.CreatedAt), d.instant(s.UpdatedAt),
+		orNull(s.KeyName), orNull(string(s.ProxyJump)),
 	}
 }
+
+// orNull is a reference as an argument: empty is none.
+func orNull(s string) sql.NullString { return sql.NullString{String: text(s), Valid: s != ""} }
 
 func (r *serverRow) server() *domain.Server {
 	s := &domain.Server{
 		ID: domain.ServerID(r.ID), Name: r.Name, Hostname: r.Hostname, Port: r.Port, User: r.Login, Auth: domain.AuthType(r.Auth),
 		Active: r.Active, HostKeyPolicy: domain.HostKeyPolicy(r.HostKeyPolicy), MaxSessions: r.MaxSessions,
 		HasCredential: r.HasCredential, CredentialNeeded: r.CredentialNeeded,
-		Mode: domain.Mode(r.Mode), ModeCause: r.ModeCause,
+		Mode: domain.Mode(r.Mode), ModeCause: r.ModeCause, KeyName: r.KeyName.String, ProxyJump: domain.ServerID(r.ProxyJump.String),
 		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time, Revision: r.Revision,
 	}
 	if r.Tags.value != nil && len(*r.Tags.value) > 0 {

@@ -3,8 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/heysubinoy/remora/domain"
 	"github.com/heysubinoy/remora/ports"
@@ -20,6 +18,9 @@ type servers struct{ s *Store }
 // Add implements ports.ServerRepository.
 func (r *servers) Add(ctx context.Context, s *domain.Server, credential domain.Sealed) error {
 	return r.s.write(ctx, func(c *conn) error {
+		if err := mayRefer(c, s, ""); err != nil {
+			return err
+		}
 		_, err := c.exec("INSERT INTO servers (id, revision, "+serverValueColumns+") VALUES (?, ?, "+serverValueMarks+")",
 			append([]any{string(s.ID), s.Revision}, serverValues(c.d, s)...)...)
 		if c.d.fault(err) == faultTaken {
@@ -62,6 +63,9 @@ func (r *servers) Get(ctx context.Context, id domain.ServerID) (s *domain.Server
 // Save implements ports.ServerRepository.
 func (r *servers) Save(ctx context.Context, s *domain.Server, credential *domain.Sealed) error {
 	err := r.s.write(ctx, func(c *conn) error {
+		if err := mayRefer(c, s, s.ID); err != nil {
+			return err
+		}
 		n, err := c.exec("UPDATE servers SET "+serverAssignments+", revision = revision + 1 WHERE id = ? AND revision = ?",
 			append(serverValues(c.d, s), text(string(s.ID)), s.Revision)...)
 		switch {
@@ -99,13 +103,19 @@ func whyNotSaved(c *conn, id domain.ServerID) error {
 // List implements ports.ServerRepository.
 func (r *servers) List(ctx context.Context, q ports.ServerQuery) (page ports.ServerPage, err error) {
 	limit := cmp.Or(q.Limit, maxServers)
-	query := fingerprint([]any{q.Active, q.Tag, q.Search})
+	query := fingerprint([]any{q.Active, q.Tag, q.IDs, q.Tags, q.Search})
 	f := &filter{}
 	if q.Active != nil {
 		f.and("active = ?", *q.Active)
 	}
 	if q.Tag != "" {
 		f.and("EXISTS (SELECT 1 FROM {elements}(tags) tag WHERE tag.value = ?)", text(q.Tag))
+	}
+	if len(q.IDs) > 0 {
+		f.and("id {in}", ids(r.s.d, q.IDs))
+	}
+	for _, tag := range q.Tags {
+		f.and("EXISTS (SELECT 1 FROM {elements}(tags) tag WHERE tag.value = ?)", text(tag))
 	}
 	if q.Search != "" {
 		part := folded(text(q.Search))
@@ -152,76 +162,4 @@ func (r *servers) Refs(ctx context.Context, list []domain.ServerID) (refs map[do
 		return nil
 	})
 	return refs, err
-}
-
-// deletePage is how many jobs one statement deletes, so that none takes longer than a statement may.
-const deletePage = 500
-
-// Delete implements ports.ServerRepository.
-func (r *servers) Delete(ctx context.Context, id domain.ServerID, force bool) (deleted int64, err error) {
-	err = r.s.write(ctx, func(c *conn) error {
-		deleted = 0
-		var locked string
-		ok, err := found(c.get(&locked, "SELECT id FROM servers WHERE id = ? {lock}", text(string(id))))
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return domain.ErrServerNotFound
-		}
-		if err := mayDelete(c, id, force); err != nil {
-			return err
-		}
-		if deleted, err = deleteJobs(c, id); err != nil {
-			return err
-		}
-		_, err = c.exec("DELETE FROM servers WHERE id = ?", string(id))
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return deleted, nil
-}
-
-// deleteJobs deletes the jobs of a server, and the texts that no other job runs.
-func deleteJobs(c *conn, id domain.ServerID) (deleted int64, err error) {
-	texts := map[int64]bool{}
-	for {
-		var gone []int64
-		err := c.all(&gone, "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE server_id = ? LIMIT ?) RETURNING text_id",
-			string(id), deletePage)
-		if err != nil {
-			return 0, err
-		}
-		for _, t := range gone {
-			texts[t] = true
-		}
-		if deleted += int64(len(gone)); len(gone) < deletePage {
-			break
-		}
-	}
-	for page := range slices.Chunk(slices.Sorted(maps.Keys(texts)), deletePage) {
-		_, err := c.exec(`DELETE FROM job_texts WHERE id {in} AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.text_id = job_texts.id)`,
-			c.d.longs(page))
-		if err != nil {
-			return 0, err
-		}
-	}
-	return deleted, nil
-}
-
-func mayDelete(c *conn, id domain.ServerID, force bool) error {
-	var jobs struct{ Total, Active int64 }
-	err := c.get(&jobs, `SELECT COUNT(*) AS total, COALESCE(SUM(CASE WHEN status IN ('queued', 'running') THEN 1 ELSE 0 END), 0) AS active
-		FROM jobs WHERE server_id = ?`, string(id))
-	switch {
-	case err != nil:
-		return err
-	case jobs.Active > 0:
-		return domain.ErrServerHasJobs.WithDetails(map[string]any{"active_jobs": int(jobs.Active)})
-	case jobs.Total > 0 && !force:
-		return domain.ErrServerHasJobs.WithDetails(map[string]any{"total_jobs": int(jobs.Total)})
-	}
-	return nil
 }

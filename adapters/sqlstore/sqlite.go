@@ -27,16 +27,12 @@ const beginBusy = 250
 // openSQLite opens the file with one connection that writes and several that read.
 func (s *Store) openSQLite(ctx context.Context, given string) error {
 	s.d = &sqlite
-	path := strings.TrimPrefix(given, "sqlite:")
-	if path == "" {
-		path = DefaultPath
-	}
-	if strings.HasPrefix(path, ":memory:") || strings.Contains(path, "://") {
+	if path := strings.TrimPrefix(given, "sqlite:"); strings.HasPrefix(path, ":memory:") || strings.Contains(path, "://") {
 		return domain.Invalid("database_url", "DATABASE_URL %q is neither a path, nor sqlite:path, nor postgres://…", withoutPassword(given))
 	}
-	path, err := filepath.Abs(path)
+	path, err := SQLiteFile(given)
 	if err != nil {
-		return away("the directory of the database %q cannot be found: %v", err, path, err)
+		return away("the directory of the database %q cannot be found: %v", err, given, err)
 	}
 	s.name = path
 	if err := makeFile(path); err != nil {
@@ -51,7 +47,7 @@ func (s *Store) openSQLite(ctx context.Context, given string) error {
 		for k, v := range common {
 			values[k] = v
 		}
-		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + values.Encode() + "&_txlock=" + lock
+		return "file:" + escapedPath(path) + "?" + values.Encode() + "&_txlock=" + lock
 	}
 	if s.writes, err = sqlx.Open("sqlite3", with("immediate", strconv.Itoa(beginBusy))); err != nil {
 		return domain.Internal("opening SQLite", err)
@@ -67,6 +63,9 @@ func (s *Store) openSQLite(ctx context.Context, given string) error {
 	s.migrate = s.migrateSQLite
 	return s.lookAtSQLite(ctx)
 }
+
+// escapedPath is a path as SQLite's file: addresses have it.
+func escapedPath(path string) string { return (&url.URL{Path: path}).EscapedPath() }
 
 // lookAtSQLite reads the file's head, so that a file that is no database is found out now.
 func (s *Store) lookAtSQLite(ctx context.Context) error {

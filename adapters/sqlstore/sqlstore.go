@@ -101,8 +101,20 @@ func (s *Store) Output() ports.OutputStore { return &output{s} }
 // Servers returns the servers.
 func (s *Store) Servers() ports.ServerRepository { return &servers{s} }
 
+// Keys returns the stored keys.
+func (s *Store) Keys() ports.KeyRepository { return &keys{s} }
+
+// Checks returns the checks of servers.
+func (s *Store) Checks() ports.ServerChecks { return &checks{s} }
+
+// MasterKeyCheck returns the value that the master key is known by.
+func (s *Store) MasterKeyCheck() ports.MasterKeyCheck { return &masterKeyCheck{s} }
+
 // Tokens returns the tokens.
 func (s *Store) Tokens() ports.TokenRepository { return &tokens{s} }
+
+// Passes returns the sessions and sign-in codes.
+func (s *Store) Passes() ports.PassRepository { return &passes{s} }
 
 // read runs statements that change nothing, each by itself.
 func (s *Store) read(ctx context.Context, fn func(c *conn) error) error {

@@ -26,7 +26,15 @@ func (b *backlog) run(ctx context.Context, limit int, at time.Time, s sweep) (sw
 		if err != nil || len(list) == 0 {
 			return err
 		}
-		if err := lockServers(c, list, "{share server}"); err != nil {
+		gates, err := lockBatches(c, list, true)
+		if err != nil {
+			return err
+		}
+		queued, err := gates.inQueue(c)
+		if err != nil {
+			return err
+		}
+		if err := lockServers(c, append(queued, list...), "{share server}"); err != nil {
 			return err
 		}
 		jobs, err := load(c, list, s.where, "{lock skip}", s.args...)
@@ -47,7 +55,7 @@ func (b *backlog) run(ctx context.Context, limit int, at time.Time, s sweep) (sw
 			return err
 		}
 		swept = jobs
-		return fillAll(c, freed, at)
+		return gates.settle(c, jobs, freed, at)
 	})
 	if err != nil {
 		return nil, err

@@ -1,8 +1,8 @@
 package sshexec
 
 import (
-	"crypto/dsa" //nolint:staticcheck // named only to refuse it
-	"errors"
+	"crypto/rsa"
+	"encoding/pem"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -11,24 +11,37 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// The errors of keys.
-var (
-	ErrKeyEncrypted    = &domain.Error{Kind: domain.KindUnprocessable, Code: "key_encrypted", Message: "the private key is encrypted; give its passphrase"}
-	ErrPassphraseWrong = &domain.Error{Kind: domain.KindUnprocessable, Code: "passphrase_wrong", Message: "the passphrase does not open the private key"}
-)
-
 // KeyReader reads private keys and host keys. The zero value is ready.
 type KeyReader struct{}
 
 var _ ports.KeyReader = KeyReader{}
 
 // ReadKey implements ports.KeyReader.
-func (KeyReader) ReadKey(key, passphrase domain.Secret) (domain.KeyInfo, error) {
-	s, err := readSigner(key, passphrase)
+func (r KeyReader) ReadKey(key, passphrase domain.Secret) (domain.KeyInfo, error) {
+	_, info, err := r.Unlock(key, passphrase)
+	return info, err
+}
+
+// Unlock implements ports.KeyReader.
+func (KeyReader) Unlock(key, passphrase domain.Secret) (domain.Secret, domain.KeyInfo, error) {
+	raw, err := openKey(key, passphrase)
 	if err != nil {
-		return domain.KeyInfo{}, err
+		return domain.Secret{}, domain.KeyInfo{}, err
 	}
-	return domain.KeyInfo{Fingerprint: ssh.FingerprintSHA256(s.PublicKey()), Type: s.PublicKey().Type()}, nil
+	if k, ok := raw.(*rsa.PrivateKey); ok && k.N.BitLen() < minRSABits {
+		return domain.Secret{}, domain.KeyInfo{}, errKeyWeak.Withf(
+			"the RSA key has %d bits, which is too weak; make one of at least %d, or an ed25519 key", k.N.BitLen(), minRSABits)
+	}
+	s, err := signerOf(raw)
+	if err != nil {
+		return domain.Secret{}, domain.KeyInfo{}, err
+	}
+	block, err := ssh.MarshalPrivateKey(raw, "")
+	if err != nil {
+		return domain.Secret{}, domain.KeyInfo{}, domain.ErrKeyUnreadable.Because(err)
+	}
+	info := domain.KeyInfo{Fingerprint: ssh.FingerprintSHA256(s.PublicKey()), Type: s.PublicKey().Type()}
+	return domain.NewSecret(string(pem.EncodeToMemory(block))), info, nil
 }
 
 // ReadHostKey implements ports.KeyReader.
@@ -64,38 +77,4 @@ func hostKeyInvalid(format string, args ...any) error {
 
 func seenKey(key ssh.PublicKey) domain.HostKey {
 	return domain.HostKey{Fingerprint: ssh.FingerprintSHA256(key), Type: key.Type()}
-}
-
-// readSigner opens a private key. RSA keys sign with SHA-2 only.
-func readSigner(key, passphrase domain.Secret) (ssh.Signer, error) {
-	text := []byte(key.Reveal())
-	raw, err := ssh.ParseRawPrivateKey(text)
-	if _, encrypted := errors.AsType[*ssh.PassphraseMissingError](err); encrypted {
-		if passphrase.Empty() {
-			return nil, ErrKeyEncrypted
-		}
-		if raw, err = ssh.ParseRawPrivateKeyWithPassphrase(text, []byte(passphrase.Reveal())); err != nil {
-			return nil, ErrPassphraseWrong.Because(err)
-		}
-	}
-	if err != nil {
-		return nil, domain.ErrKeyUnreadable.Because(err)
-	}
-	if _, old := raw.(*dsa.PrivateKey); old {
-		return nil, domain.ErrKeyUnreadable.Withf("DSA keys are refused: they are too weak; make an ed25519 key")
-	}
-	s, err := ssh.NewSignerFromKey(raw)
-	if err != nil {
-		return nil, domain.ErrKeyUnreadable.Because(err)
-	}
-	if s.PublicKey().Type() == ssh.KeyAlgoRSA {
-		a, ok := s.(ssh.AlgorithmSigner)
-		if !ok {
-			return nil, domain.ErrKeyUnreadable.Withf("this RSA key cannot sign with SHA-2")
-		}
-		if s, err = ssh.NewSignerWithAlgorithms(a, []string{ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512}); err != nil {
-			return nil, domain.ErrKeyUnreadable.Because(err)
-		}
-	}
-	return s, nil
 }

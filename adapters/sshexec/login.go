@@ -62,12 +62,18 @@ func identity(t ports.Target) string {
 
 // loginError is a login that failed at a step.
 type loginError struct {
+	hop     domain.ServerID // the jump server where it failed; empty for the server itself
 	step    ports.TestStep
 	failure domain.Failure
 	seen    *domain.HostKey
 }
 
 func (e *loginError) Error() string { return e.failure.Message }
+
+// report says in a report what failed.
+func (e *loginError) report(r *ports.TestReport) {
+	r.Hop, r.Step, r.Reason, r.Message, r.Seen = e.hop, e.step, e.failure.Reason, e.failure.Message, e.seen
+}
 
 // session is what a login gives.
 type session struct {

@@ -296,7 +296,7 @@ func TestKeyReader(t *testing.T) {
 		{text(sealed), domain.NewSecret("wrong"), "passphrase_wrong"},
 		{domain.NewSecret("not a key"), domain.Secret{}, "key_unreadable"},
 		{domain.NewSecret("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"), domain.Secret{}, "key_unreadable"},
-		{domain.NewSecret(string(ssh.MarshalAuthorizedKey(public))), domain.Secret{}, "key_unreadable"},
+		{domain.NewSecret(string(ssh.MarshalAuthorizedKey(public))), domain.Secret{}, "key_public"},
 	} {
 		info, err := r.ReadKey(c.key, c.passphrase)
 		if c.code == "" {

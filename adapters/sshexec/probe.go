@@ -25,7 +25,7 @@ func (e *Executor) Probe(ctx context.Context, t ports.Target, pin bool) ports.Te
 	e.pool.note(failed)
 	e.pool.mu.Unlock()
 	if failed != nil {
-		report.Step, report.Reason, report.Message, report.Seen = failed.step, failed.failure.Reason, failed.failure.Message, failed.seen
+		failed.report(&report)
 		return report
 	}
 	report.Seen = s.seen

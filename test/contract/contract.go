@@ -28,6 +28,11 @@ type Storage struct {
 	Servers ports.ServerRepository
 	Tokens  ports.TokenRepository
 	Totals  ports.TotalsRepository
+	Passes  ports.PassRepository
+
+	Keys      ports.KeyRepository
+	Checks    ports.ServerChecks
+	MasterKey ports.MasterKeyCheck
 }
 
 // Open opens a fresh, empty store and cleans up after the test. It is called from many tests at once.
@@ -41,7 +46,11 @@ func Store(t *testing.T, open Open) {
 	t.Run("OutputStore", func(t *testing.T) { OutputStore(t, open) })
 	t.Run("ServerRepository", func(t *testing.T) { ServerRepository(t, open) })
 	t.Run("TotalsRepository", func(t *testing.T) { TotalsRepository(t, open) })
+	t.Run("KeyRepository", func(t *testing.T) { KeyRepository(t, open) })
+	t.Run("ServerChecks", func(t *testing.T) { ServerChecks(t, open) })
+	t.Run("MasterKeyCheck", func(t *testing.T) { MasterKeyCheck(t, open) })
 	t.Run("TokenRepository", func(t *testing.T) { TokenRepository(t, open) })
+	t.Run("PassRepository", func(t *testing.T) { PassRepository(t, open) })
 }
 
 // clauses are the sentences of a contract and their proofs.

@@ -18,10 +18,12 @@ import (
 // Services are the driving ports under test with a world behind them, empty at first.
 type Services struct {
 	Jobs    ports.Jobs
+	Batches ports.Batches
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
 	System  ports.System
+	Keys    ports.Keys
 
 	// Begin waits until a worker has started the command of a queued job, and hands the command to the test.
 	Begin func(t *testing.T) Running

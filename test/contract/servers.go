@@ -31,6 +31,7 @@ func ServerRepository(t *testing.T, open Open) {
 	}.run(t, open)
 	t.Run("Delete", func(t *testing.T) { serverDeleteClauses.run(t, open) })
 	t.Run("List", func(t *testing.T) { serverListClauses.run(t, open) })
+	t.Run("Jumps", func(t *testing.T) { serverJumpClauses.run(t, open) })
 }
 
 func getServer(t *testing.T, s Storage, id domain.ServerID) (*domain.Server, domain.Sealed) {
@@ -80,6 +81,7 @@ func serverFields(t *testing.T, s Storage) {
 	} {
 		server, sealed := fixture.Server(t, change), domain.Sealed(nil)
 		if i == 0 {
+			server.KeyName, server.ProxyJump = addKey(t, s, "key").Name, addServer(t, s).ID
 			server.HasCredential, sealed = true, domain.Sealed("sealed")
 		}
 		require.NoError(t, s.Servers.Add(t.Context(), server, sealed))

@@ -19,6 +19,8 @@ func ServerService(t *testing.T, open func(t *testing.T) Services) {
 	t.Run("Update", func(t *testing.T) { updateClauses(t, open) })
 	t.Run("Delete", func(t *testing.T) { deleteClauses(t, open) })
 	t.Run("Access", func(t *testing.T) { accessClauses(t, open) })
+	t.Run("Status", func(t *testing.T) { statusClauses(t, open) })
+	t.Run("Jumps", func(t *testing.T) { jumpClauses(t, open) })
 }
 
 func named(name string) ports.NewServer {

@@ -33,6 +33,7 @@ type world struct {
 	jobs    *application.Jobs
 	output  *application.Output
 	servers *application.Servers
+	keys    *application.Keys
 	gate    *gate
 	machine *machines
 }
@@ -47,8 +48,10 @@ func newWorld(t *testing.T) *world {
 	}
 	w.gate = &gate{Queue: w.queue, permits: make(chan struct{}, 100)}
 	w.servers = &application.Servers{
-		Repository: w.store.Servers(), Vault: v, Keys: sshexec.KeyReader{}, Prober: w.machine, Signals: signals, Clock: clock, Entropy: entropy,
+		Repository: w.store.Servers(), Vault: v, Keys: sshexec.KeyReader{}, Stored: w.store.Keys(), Checks: w.store.Checks(),
+		Prober: w.machine, Signals: signals, Clock: clock, Entropy: entropy,
 	}
+	w.keys = &application.Keys{Repository: w.store.Keys(), Vault: v, Reader: sshexec.KeyReader{}, Clock: clock}
 	w.jobs = &application.Jobs{
 		Repository: w.store.Jobs(), Servers: w.store.Servers(), Output: w.store.Output(), Signals: signals, Clock: clock, Entropy: entropy,
 		Rules: application.Rules{DefaultTimeout: 5 * time.Minute, AllowedShells: []string{"/bin/bash", "/bin/sh"}},
@@ -90,7 +93,8 @@ func (w *world) services() contract.Services {
 	dead := good
 	dead.Name, dead.Hostname = "dead", deadHost
 	return contract.Services{
-		Jobs: w.jobs, Output: w.output, Servers: w.servers, Access: w.servers, Begin: w.begin, Good: good, Dead: dead,
+		Jobs: w.jobs, Batches: &application.Batches{Jobs: w.jobs, Repository: w.store.Batches()}, Output: w.output, Servers: w.servers,
+		Access: w.servers, Keys: w.keys, Begin: w.begin, Good: good, Dead: dead,
 		System: &application.System{
 			Database: w.store, Queue: w.queue, Totals: w.store.Totals(), Workers: w.store.Workers(), Clock: system.Clock{},
 			Started: system.Clock{}.Now(), Version: "1.2.3", Kind: "memory",
@@ -154,6 +158,12 @@ func (m *machines) Start(ctx context.Context, t ports.Target, id domain.AttemptI
 func (m *machines) Probe(ctx context.Context, t ports.Target, pin bool) ports.TestReport {
 	m.Unreachable(t.Server.ID, t.Server.Hostname == deadHost)
 	return m.Executor.Probe(ctx, t, pin)
+}
+
+// Check implements ports.Prober.
+func (m *machines) Check(ctx context.Context, t ports.Target) ports.TestReport {
+	m.Unreachable(t.Server.ID, t.Server.Hostname == deadHost)
+	return m.Executor.Check(ctx, t)
 }
 
 // running is a command in the test's hands.

@@ -31,10 +31,14 @@ type Config struct {
 // Client is the driving ports over HTTP. Every one is safe for concurrent use.
 type Client struct {
 	Jobs    *Jobs
+	Batches *Batches
 	Output  *Output
 	Servers *Servers
 	Access  *Access
+	Keys    *Keys
 	System  *System
+	Tokens  *Tokens
+	Account *Account
 
 	conn *conn
 }
@@ -68,7 +72,10 @@ func New(cfg Config) (*Client, error) {
 	// A redirect would carry the token to an address that nobody named.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &own
-	return &Client{Jobs: &Jobs{c}, Output: &Output{c}, Servers: &Servers{c}, Access: &Access{c}, System: &System{c}, conn: c}, nil
+	return &Client{
+		Jobs: &Jobs{c}, Batches: &Batches{c}, Output: &Output{c}, Servers: &Servers{c}, Access: &Access{c}, Keys: &Keys{c}, System: &System{c},
+		Tokens: &Tokens{c}, Account: &Account{c}, conn: c,
+	}, nil
 }
 
 func transport() *http.Transport {
@@ -83,6 +90,9 @@ func transport() *http.Transport {
 	}
 }
 
+// URL returns the address of the API.
+func (c *Client) URL() string { return c.conn.base.String() }
+
 // Close lets go of idle connections. The client may still be used.
 func (c *Client) Close() { c.conn.http.CloseIdleConnections() }
 
@@ -92,7 +102,9 @@ type call struct {
 	path   string // under /api/v1, or from the root when it begins with /
 	query  url.Values
 	header http.Header
-	body   any
+	body   any    // written as JSON
+	raw    []byte // in place of body, of the type media
+	media  string
 }
 
 // send returns an answer of any status; the caller closes its body.
@@ -109,7 +121,9 @@ func (c *conn) send(ctx context.Context, k call) (*http.Response, error) {
 		if err != nil {
 			return nil, domain.Internal("a request could not be written", err)
 		}
-		body = bytes.NewReader(b)
+		body, k.media = bytes.NewReader(b), "application/json"
+	} else if k.raw != nil {
+		body = bytes.NewReader(k.raw)
 	}
 	r, err := http.NewRequestWithContext(ctx, k.method, u.String(), body)
 	if err != nil {
@@ -118,8 +132,8 @@ func (c *conn) send(ctx context.Context, k call) (*http.Response, error) {
 	for name, values := range k.header {
 		r.Header[name] = values
 	}
-	if k.body != nil {
-		r.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		r.Header.Set("Content-Type", k.media)
 	}
 	r.Header.Set("User-Agent", c.agent)
 	if !c.token.Empty() {

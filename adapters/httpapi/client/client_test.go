@@ -28,7 +28,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func serve(t *testing.T, w *drivingports.World) *httpapi.Server {
 	t.Helper()
 	s, err := httpapi.Open(httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
+		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), Keys: w.Keys(), System: w.System(), Auth: w.Auth(),
+		Tokens: w.Tokens(), Sessions: w.Sessions(),
 	})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancelCause(context.Background())
@@ -54,12 +55,14 @@ func services(t *testing.T) contract.Services {
 	c := dial(t, serve(t, w).URL())
 	good, dead := w.Ends()
 	return contract.Services{
-		Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, Good: good, Dead: dead,
+		Jobs: c.Jobs, Batches: c.Batches, Output: c.Output, Servers: c.Servers, Access: c.Access, Keys: c.Keys, Good: good, Dead: dead,
 		Begin: func(t *testing.T) contract.Running { return w.Begin(t) },
 	}
 }
 
 func TestJobService(t *testing.T) { contract.JobService(t, services) }
+
+func TestKeyService(t *testing.T) { contract.KeyService(t, services) }
 
 func TestServerService(t *testing.T) { contract.ServerService(t, services) }
 

@@ -249,7 +249,8 @@ func TestFollow_TheContextEndsAPause(t *testing.T) {
 func BenchmarkFollow_Latency(b *testing.B) {
 	w := drivingports.New()
 	s, err := httpapi.Open(httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), System: w.System(), Auth: w.Auth(),
+		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), Keys: w.Keys(), System: w.System(), Auth: w.Auth(),
+		Tokens: w.Tokens(), Sessions: w.Sessions(),
 	})
 	require.NoError(b, err)
 	ended := make(chan error, 2)

@@ -123,7 +123,7 @@ var (
 	common = []string{
 		"rate_limited", "internal_error", "database_unavailable", "api_stopping", "request_timeout", "request_canceled",
 	}
-	signedIn = []string{"token_invalid", "host_denied", "origin_denied"}
+	signedIn = []string{"token_invalid", "token_expired", "session_over", "role_denied", "host_denied", "origin_denied"}
 )
 
 func completeOperation(doc *Object, op Operation) error {

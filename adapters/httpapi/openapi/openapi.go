@@ -17,7 +17,7 @@ import (
 var files embed.FS
 
 // order of the files, which is that of the paths and tags in the document.
-var order = []string{"base.yaml", "errors.yaml", "jobs.yaml", "output.yaml", "servers.yaml", "system.yaml"}
+var order = []string{"base.yaml", "errors.yaml", "jobs.yaml", "output.yaml", "servers.yaml", "access.yaml", "system.yaml"}
 
 // Document returns the finished document. The caller must not change it.
 var Document = sync.OnceValue(func() *Object {

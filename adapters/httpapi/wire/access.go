@@ -27,11 +27,12 @@ type TestReport struct {
 
 // Failure is what a failed TestReport says more.
 type Failure struct {
-	Error     string `json:"error"`
-	Code      string `json:"code"`
-	Step      string `json:"step"`
-	Reason    string `json:"reason"`
-	RequestID string `json:"request_id"`
+	Error     string  `json:"error"`
+	Code      string  `json:"code"`
+	Step      string  `json:"step"`
+	Hop       *string `json:"hop"` // the id of the jump server at which it failed; null for the server itself
+	Reason    string  `json:"reason"`
+	RequestID string  `json:"request_id"`
 }
 
 // SeenKey is a host key as a server showed it.
@@ -52,7 +53,7 @@ func TestReportOf(r ports.TestReport, requestID string) TestReport {
 	if !r.OK {
 		w.Status = TestFailed
 		w.Failure = &Failure{
-			Error: r.Message, Code: testCode(r.Reason), Step: string(r.Step), Reason: string(r.Reason), RequestID: requestID,
+			Error: r.Message, Code: testCode(r.Reason), Step: string(r.Step), Hop: orNull(r.Hop), Reason: string(r.Reason), RequestID: requestID,
 		}
 	}
 	return w
@@ -79,7 +80,7 @@ func (w TestReport) Domain() ports.TestReport {
 		r.Seen = &domain.HostKey{Fingerprint: w.HostKey.Fingerprint, Type: w.HostKey.Type}
 	}
 	if w.Failure != nil {
-		r.Step, r.Reason = ports.TestStep(w.Step), domain.Reason(w.Reason)
+		r.Step, r.Reason, r.Hop = ports.TestStep(w.Step), domain.Reason(w.Reason), orEmpty[domain.ServerID](w.Hop)
 	}
 	return r
 }

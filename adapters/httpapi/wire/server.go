@@ -26,12 +26,14 @@ type Server struct {
 	Tags             []string `json:"tags"`
 	HostKey          HostKey  `json:"host_key"`
 	HostKeyPolicy    string   `json:"host_key_policy"`
+	ProxyJump        *string  `json:"proxy_jump"` // the id of the server it is reached through
 	MaxSessions      int      `json:"max_sessions"`
 	HasPassword      bool     `json:"has_password"`
 	HasCredential    bool     `json:"has_credential"`
 	CredentialNeeded bool     `json:"credential_needed"`
 	KeyFingerprint   *string  `json:"key_fingerprint"`
 	KeyType          *string  `json:"key_type"`
+	PEMFile          *string  `json:"pem_file"` // the name of the stored key that it logs in with
 
 	Mode      *string `json:"mode"` // how commands run there; null until tested
 	ModeCause *string `json:"mode_cause"`
@@ -82,7 +84,7 @@ func ServerOf(s *domain.Server) Server {
 	w := Server{
 		ID: string(s.ID), Name: s.Name, Hostname: s.Hostname, Port: s.Port, User: s.User, AuthType: string(s.Auth),
 		IsActive: s.Active, Tags: append([]string{}, s.Tags...), HostKey: hostKeyOf(s.HostKey),
-		HostKeyPolicy: string(s.HostKeyPolicy), MaxSessions: s.MaxSessions,
+		HostKeyPolicy: string(s.HostKeyPolicy), ProxyJump: orNull(s.ProxyJump), MaxSessions: s.MaxSessions, PEMFile: orNull(s.KeyName),
 		HasPassword: s.HasCredential && s.Auth == domain.AuthPassword, HasCredential: s.HasCredential,
 		CredentialNeeded: s.CredentialNeeded, Mode: orNull(s.Mode), ModeCause: orNull(s.ModeCause), Status: "unknown",
 		CreatedAt: s.CreatedAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(), Revision: s.Revision,
@@ -105,7 +107,7 @@ func (w Server) Domain() domain.Server {
 	s := domain.Server{
 		ID: domain.ServerID(w.ID), Name: w.Name, Hostname: w.Hostname, Port: w.Port, User: w.User, Auth: domain.AuthType(w.AuthType),
 		Active: w.IsActive, HostKey: w.HostKey.domain(), HostKeyPolicy: domain.HostKeyPolicy(w.HostKeyPolicy),
-		MaxSessions: w.MaxSessions, HasCredential: w.HasCredential, CredentialNeeded: w.CredentialNeeded,
+		ProxyJump: orEmpty[domain.ServerID](w.ProxyJump), KeyName: orEmpty[string](w.PEMFile), MaxSessions: w.MaxSessions, HasCredential: w.HasCredential, CredentialNeeded: w.CredentialNeeded,
 		Mode: orEmpty[domain.Mode](w.Mode), ModeCause: orEmpty[string](w.ModeCause),
 		CreatedAt: w.CreatedAt.UTC(), UpdatedAt: w.UpdatedAt.UTC(), Revision: w.Revision,
 	}

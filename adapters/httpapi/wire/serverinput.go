@@ -15,10 +15,12 @@ type CreateServer struct {
 	IsActive      *bool    `json:"is_active,omitempty"`
 	Tags          []string `json:"tags,omitempty"`
 	HostKeyPolicy *string  `json:"host_key_policy,omitempty"`
-	HostKey       *string  `json:"host_key,omitempty"` // a SHA256:… fingerprint or a known_hosts line
+	HostKey       *string  `json:"host_key,omitempty"`   // a SHA256:… fingerprint or a known_hosts line
+	ProxyJump     *string  `json:"proxy_jump,omitempty"` // a server's id
 	MaxSessions   *int     `json:"max_sessions,omitempty"`
 	Password      *Secret  `json:"password,omitempty"`
 	PrivateKey    *Secret  `json:"private_key,omitempty"`
+	PEMFile       *string  `json:"pem_file,omitempty"` // the name of a stored key
 	Passphrase    *Secret  `json:"passphrase,omitempty"`
 }
 
@@ -32,9 +34,11 @@ type UpdateServer struct {
 	IsActive      *bool     `json:"is_active,omitempty"`
 	Tags          *[]string `json:"tags,omitempty"`
 	HostKeyPolicy *string   `json:"host_key_policy,omitempty"`
+	ProxyJump     *string   `json:"proxy_jump,omitempty"` // empty = directly
 	MaxSessions   *int      `json:"max_sessions,omitempty"`
 	Password      *Secret   `json:"password,omitempty"`
 	PrivateKey    *Secret   `json:"private_key,omitempty"`
+	PEMFile       *string   `json:"pem_file,omitempty"`
 	Passphrase    *Secret   `json:"passphrase,omitempty"`
 }
 
@@ -44,6 +48,7 @@ func (b CreateServer) NewServer() (ports.NewServer, error) {
 	n := ports.NewServer{
 		Name: b.Name, Hostname: b.Hostname, User: b.User, Auth: domain.AuthType(b.AuthType), Active: b.IsActive, Tags: b.Tags,
 		HostKeyPolicy: orEmpty[domain.HostKeyPolicy](b.HostKeyPolicy), HostKey: orEmpty[string](b.HostKey),
+		ProxyJump: orEmpty[domain.ServerID](b.ProxyJump), Key: orEmpty[string](b.PEMFile),
 	}
 	if c := credential(b.Password, b.PrivateKey, b.Passphrase); c != nil {
 		n.Credential = *c
@@ -64,6 +69,9 @@ func (b CreateServer) NewServer() (ports.NewServer, error) {
 	if b.HostKey != nil && n.HostKey == "" {
 		return n, domain.Invalid("host_key", "host_key is empty; give a fingerprint or a known_hosts line, or leave it out")
 	}
+	if b.PEMFile != nil && n.Key == "" {
+		return n, domain.Invalid("pem_file", "pem_file is empty; give the name of a stored key, or leave it out")
+	}
 	return n, nil
 }
 
@@ -71,7 +79,8 @@ func (b CreateServer) NewServer() (ports.NewServer, error) {
 func NewServerOf(n ports.NewServer) CreateServer {
 	return CreateServer{
 		Name: n.Name, Hostname: n.Hostname, Port: unlessZero(n.Port), User: n.User, AuthType: string(n.Auth), IsActive: n.Active,
-		Tags: n.Tags, HostKeyPolicy: orNull(n.HostKeyPolicy), HostKey: orNull(n.HostKey), MaxSessions: unlessZero(n.MaxSessions),
+		Tags: n.Tags, HostKeyPolicy: orNull(n.HostKeyPolicy), HostKey: orNull(n.HostKey), ProxyJump: orNull(n.ProxyJump),
+		MaxSessions: unlessZero(n.MaxSessions), PEMFile: orNull(n.Key),
 		Password: secretOf(n.Credential.Password), PrivateKey: secretOf(n.Credential.PrivateKey),
 		Passphrase: secretOf(n.Credential.Passphrase),
 	}
@@ -82,6 +91,7 @@ func (b UpdateServer) Change() ports.ServerChange {
 	c := ports.ServerChange{
 		Name: b.Name, Hostname: b.Hostname, Port: b.Port, User: b.User, Auth: (*domain.AuthType)(b.AuthType), Active: b.IsActive,
 		Tags: b.Tags, HostKeyPolicy: (*domain.HostKeyPolicy)(b.HostKeyPolicy), MaxSessions: b.MaxSessions,
+		ProxyJump: (*domain.ServerID)(b.ProxyJump), Key: b.PEMFile,
 	}
 	c.Credential = credential(b.Password, b.PrivateKey, b.Passphrase)
 	return c
@@ -92,6 +102,7 @@ func ChangeOf(c ports.ServerChange) UpdateServer {
 	b := UpdateServer{
 		Name: c.Name, Hostname: c.Hostname, Port: c.Port, User: c.User, AuthType: (*string)(c.Auth), IsActive: c.Active,
 		Tags: c.Tags, HostKeyPolicy: (*string)(c.HostKeyPolicy), MaxSessions: c.MaxSessions,
+		ProxyJump: (*string)(c.ProxyJump), PEMFile: c.Key,
 	}
 	if c.Credential != nil {
 		b.Password, b.PrivateKey = secretOf(c.Credential.Password), secretOf(c.Credential.PrivateKey)

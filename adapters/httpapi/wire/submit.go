@@ -77,6 +77,11 @@ func common(s *ports.Submission, serverID string, timeout *json.Number, priority
 		return domain.Invalid("server_id", "server_id is not an id; ids look like 018f3c1e-7a52-7c3e-9b1d-2f4a5c6d7e8f")
 	}
 	s.ServerID = domain.ServerID(serverID)
+	return terms(s, timeout, priority, retry)
+}
+
+// terms are what a job, a script and a batch may be given alike.
+func terms(s *ports.Submission, timeout *json.Number, priority *int, retry *RetryInput) error {
 	if timeout != nil {
 		d, err := seconds("timeout", *timeout)
 		if err != nil {

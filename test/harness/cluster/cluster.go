@@ -60,7 +60,7 @@ func New(t testing.TB, url string, env ...string) *Cluster {
 	c.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir,
 		"DATABASE_URL=" + url, "REMORA_DATA_DIR=" + dir, "SERVER_ADDR=" + c.APIAddr, "NETQUEUE_ADDR=" + c.QueueAddr,
-		"NETQUEUE_DIR=" + c.QueueDir, "LOG_FORMAT=json", "LOG_LEVEL=debug",
+		"NETQUEUE_DIR=" + c.QueueDir, "LOG_FORMAT=json", "LOG_LEVEL=debug", "SESSION_SECRET=" + rand.Text() + rand.Text(),
 		"REMORA_MASTER_KEY_FILE=" + secret("master.key", base64.StdEncoding.EncodeToString(key)),
 		"NETQUEUE_TOKEN_FILE=" + secret("queue.token", rand.Text()+rand.Text()),
 	}, env...)

@@ -240,3 +240,20 @@ func release(initdb string) int {
 	}
 	return n
 }
+
+// Program returns the path of one of PostgreSQL's own programs, of the release that the tests run: pg_dump, pg_restore.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	bin, err := binaries()
+	if err != nil {
+		missing(t, err)
+	}
+	return filepath.Join(bin, name)
+}
+
+// Empty takes everything out of a database.
+func Empty(t testing.TB, database string) {
+	t.Helper()
+	execute(t, database, "DROP SCHEMA public CASCADE")
+	execute(t, database, "CREATE SCHEMA public")
+}

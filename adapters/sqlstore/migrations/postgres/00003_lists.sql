@@ -27,7 +27,7 @@ DROP INDEX jobs_of_status;
 DROP INDEX jobs_of_server;
 CREATE INDEX jobs_of_status ON jobs (status, reason, created_at, id);
 CREATE INDEX jobs_of_server ON jobs (server_id, status, reason, created_at, id);
-CREATE INDEX jobs_of_batch ON jobs (batch_id, created_at, id) WHERE batch_id <> '';
+CREATE INDEX jobs_by_batch ON jobs (batch_id, created_at, id) WHERE batch_id <> '';
 CREATE INDEX jobs_of_text ON jobs (text_id, created_at, id);
 CREATE INDEX jobs_by_updated ON jobs (updated_at, id);
 CREATE INDEX jobs_by_started ON jobs (COALESCE(started_at, timestamptz '0001-01-01 00:00:00+00'), id);
