@@ -8,10 +8,10 @@ BUILD := go build -trimpath -ldflags "-s -w -X github.com/heysubinoy/remora/boot
 PROGRAMS := bin/remora bin/remora-api bin/remora-worker bin/remora-queue bin/remora-client
 FUZZTIME ?= 10s
 
-.PHONY: help need build run test race contract fuzz golden docs lint bench e2e check fmt clean $(PROGRAMS)
+.PHONY: help need build run test race contract fuzz golden docs lint bench bench-db e2e check fmt clean $(PROGRAMS)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 need:
 	@.ci/need.sh
@@ -50,6 +50,9 @@ lint: need ## gofmt, go vet and golangci-lint
 
 bench: build ## jobs per second and latency, beside a floor without Remora
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./test/bench/...
+
+bench-db: need ## lists, searches and counts of REMORA_BENCH_JOBS (1000000) jobs on both databases, beside those of 1,000
+	go test -run '^$$' -bench BenchmarkLists -benchtime 1x -timeout 60m ./adapters/sqlstore
 
 e2e: build ## the built programs against real servers
 	go test -count=1 -timeout 20m ./test/e2e/...

@@ -33,7 +33,7 @@ func (l *listing) countOneByOne() error {
 	most := l.bounds.count + 1
 	var parts []part
 	if l.search != nil {
-		parts = l.search.parts("j.id", l.conditions(""), most)
+		parts = l.search.parts("j.id", l.conditions, most)
 	} else {
 		whole := *l
 		whole.after = nil

@@ -217,7 +217,7 @@ func (l *listing) gather() (string, []any) {
 	f := l.conditions("")
 	parts := []part{{"SELECT j.id" + columns.String() + " FROM jobs j" + f.where(), f.args}}
 	if l.search != nil {
-		parts = l.search.parts("j.id"+columns.String(), f, l.bounds.gather+1)
+		parts = l.search.parts("j.id"+columns.String(), l.conditions, l.bounds.gather+1)
 	}
 	var all []string
 	var args []any

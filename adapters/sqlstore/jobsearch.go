@@ -52,14 +52,15 @@ type part struct {
 	args []any
 }
 
-// parts find the jobs that meet f too, up to most for each text and server: each reads an index, and no job is in two of them.
-func (s *searched) parts(columns string, f *filter, most int) (parts []part) {
-	neither := &filter{}
+// parts find the jobs that meet the other conditions too, up to most for each text and server: each reads an index, and no
+// job is in two of them. What is known of few texts or servers leads to the jobs, and the rest is looked at there.
+func (s *searched) parts(columns string, conditions func(how string) *filter, most int) (parts []part) {
+	neither, f := &filter{}, conditions("{by order}")
 	switch {
 	case s.many:
 		in := s.inText()
 		neither.and("NOT "+in.terms[0], in.args...)
-		in = f.with(in)
+		in = conditions("").with(in)
 		parts = append(parts, part{"SELECT " + columns + " FROM jobs j" + in.where(), in.args})
 	case len(s.texts) > 0:
 		neither.and("NOT {by order}j.text_id {in}", s.d.longs(s.texts))

@@ -139,6 +139,9 @@ func TestPlans_NoListReadsAWholeTable(t *testing.T) {
 				if strings.HasPrefix(statement.SQL, "SELECT j.id FROM jobs j ") && q.BatchID == "" {
 					require.NotRegexp(t, sorts, plan, "%s sorts what it reads: %s", name, statement.SQL)
 				}
+				if strings.Contains(statement.SQL, "j.text_id IN") { // SQLite would rather go through all jobs of a status
+					require.NotContains(t, plan, "jobs_of_status", "%s: %s", name, statement.SQL)
+				}
 				if testing.Verbose() {
 					t.Logf("%s: %s\n%s", name, statement.SQL, plan)
 				}
