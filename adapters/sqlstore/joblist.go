@@ -228,15 +228,24 @@ func (l *listing) gather() (string, []any) {
 		past.where() + order(keys, l.q.Asc) + end, slices.Concat(args, past.args, endArgs)
 }
 
-// walk goes through all jobs in the list's order, past those that do not match.
+// walk goes through the finished jobs in the list's order, past those that do not match, and puts the others, which are few,
+// between them.
 func (l *listing) walk() (string, []any) {
-	keys := append(slices.Clone(l.by.exprs), "j.id")
-	f := l.conditions("{by order}").with(l.past(keys))
+	f := l.conditions("{by order}").with(l.past([]string{l.by.exprs[0], "j.id"}))
 	if l.search != nil {
 		f = f.with(l.search.condition())
 	}
+	var parts []string
+	var args []any
+	half, halfArgs := l.firstOf(l.offset + l.q.Limit + 1)
+	for _, which := range []string{"j.finished_at IS NOT NULL", "j.status IN ('queued', 'running')"} {
+		f := (&filter{terms: []string{which}}).with(f)
+		parts = append(parts, "SELECT * FROM (SELECT j.id, "+l.by.exprs[0]+" AS k FROM jobs j"+f.where()+
+			order([]string{l.by.exprs[0], "j.id"}, l.q.Asc)+half+") h"+strconv.Itoa(len(parts)))
+		args = slices.Concat(args, f.args, halfArgs)
+	}
 	end, endArgs := l.limits()
-	return "SELECT j.id FROM jobs j" + f.where() + order(keys, l.q.Asc) + end, append(f.args, endArgs...)
+	return "SELECT id FROM (" + strings.Join(parts, " UNION ALL ") + ") w" + order([]string{"k", "id"}, l.q.Asc) + end, append(args, endArgs...)
 }
 
 // past is the condition of what comes after the cursor.
@@ -246,6 +255,14 @@ func (l *listing) past(keys []string) *filter {
 		f.and(beyond(keys, l.q.Asc), append(l.by.value(l.d, *l.after), l.after.ID)...)
 	}
 	return f
+}
+
+// firstOf bounds a part of the list, as limits does the whole.
+func (l *listing) firstOf(n int) (string, []any) {
+	if n == l.q.Limit+1 {
+		return " LIMIT " + strconv.Itoa(n), nil
+	}
+	return " LIMIT ?", []any{n}
 }
 
 // limits is how much of the list is wanted. The usual number stands in the statement itself, so that PostgreSQL plans for it

@@ -37,10 +37,7 @@ func (l *listing) merge() (string, []any, error) {
 func (l *listing) together(ranges []*filter, edge *filter, n int) part {
 	var parts []string
 	var args []any
-	end, endArgs := " LIMIT ?", []any{n}
-	if n == l.q.Limit+1 {
-		end, endArgs = " LIMIT "+strconv.Itoa(n), nil
-	}
+	end, endArgs := l.firstOf(n)
 	for i, r := range ranges {
 		f := r.with(edge)
 		parts = append(parts, "SELECT * FROM (SELECT j.id, j.status, j.created_at FROM jobs j"+f.where()+
