@@ -8,7 +8,7 @@ BUILD := go build -trimpath -ldflags "-s -w -X github.com/heysubinoy/remora/boot
 PROGRAMS := bin/remora bin/remora-api bin/remora-worker bin/remora-queue bin/remora-client
 FUZZTIME ?= 10s
 
-.PHONY: help need build run test race contract fuzz golden docs lint bench bench-db e2e check fmt clean $(PROGRAMS)
+.PHONY: help need build man run test race contract fuzz golden docs lint bench bench-db e2e check fmt clean $(PROGRAMS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ bin/remora: need
 
 bin/remora-api bin/remora-worker bin/remora-queue bin/remora-client: bin/remora-%: need
 	$(BUILD) -o $@ ./cmd/$*
+
+man: bin/remora ## write the manual pages into bin/man1
+	bin/remora man bin/man1
 
 run: build ## build, then start everything in one process with three demo servers
 	bin/remora up --demo

@@ -239,7 +239,7 @@ func (a *Batches) Cancel(ctx context.Context, id domain.BatchID) (ports.BatchCan
 	var done ports.BatchCanceled
 	workers := map[domain.WorkerID]bool{}
 	for more := true; more; {
-		step, err := a.Repository.Stop(ctx, id, domain.ReasonUser, stopPage, a.Jobs.Clock.Now())
+		step, err := a.Repository.Stop(ctx, id, stopPage, a.Jobs.Clock.Now())
 		if err != nil {
 			return ports.BatchCanceled{}, err
 		}

@@ -56,15 +56,31 @@ func (d *Dispatcher) pass(ctx context.Context) error {
 		for _, t := range tickets {
 			d.Log.DebugContext(ctx, "job goes into the queue", "job_id", t.Job, "ticket", t.ID, "priority", int(t.Priority))
 		}
-		if len(tickets) > 0 {
-			if err := d.Queue.Put(ctx, tickets); err != nil {
-				return errors.Join(err, d.Backlog.Return(context.WithoutCancel(ctx), tickets, d.Clock.Now()))
-			}
+		if left, err := d.put(ctx, tickets); err != nil {
+			return errors.Join(err, d.Backlog.Return(context.WithoutCancel(ctx), left, d.Clock.Now()))
 		}
 		if !more {
 			return nil
 		}
 	}
+}
+
+// put gives tickets to the queue: all at once, or as many as a queue that is nearly full takes. It returns those that it did
+// not take, with the reason.
+func (d *Dispatcher) put(ctx context.Context, tickets []domain.Ticket) (left []domain.Ticket, err error) {
+	for n := len(tickets); len(tickets) > 0; {
+		n = min(n, len(tickets))
+		err := d.Queue.Put(ctx, tickets[:n])
+		switch {
+		case err == nil:
+			tickets = tickets[n:]
+		case errors.Is(err, domain.ErrQueueFull) && n > 1:
+			n /= 2
+		default:
+			return tickets, err
+		}
+	}
+	return nil, nil
 }
 
 func (d *Dispatcher) adopt(ctx context.Context) error {

@@ -192,3 +192,24 @@ func TestDispatcher_TakesMoreThanOneBatch(t *testing.T) {
 		require.Equal(t, 600, len(w.queue.put()))
 	})
 }
+
+// A queue that takes fewer tickets than are offered at once takes as many as it can; the others stay with the database.
+func TestDispatcher_FillsASmallQueue(t *testing.T) {
+	inQuietWorld(t, func(t *testing.T, w *world) {
+		const places = 11
+		w.queue.limit = places
+		s := w.server(func(n *ports.NewServer) { n.MaxSessions = 256 })
+		var ids []domain.JobID
+		for range 40 {
+			ids = append(ids, w.submit(s, memory.Sequence()))
+		}
+		w.dispatch()
+		w.pass(0)
+		phases := map[domain.Phase]int{}
+		for _, id := range ids {
+			phases[w.job(id).Phase]++
+		}
+		require.Equal(t, map[domain.Phase]int{domain.PhaseEnqueued: places, domain.PhasePending: 40 - places}, phases)
+		require.Len(t, w.queue.put(), places)
+	})
+}

@@ -110,6 +110,7 @@ type queue struct {
 	store string
 	away  bool          // nothing works
 	full  bool          // Put fails
+	limit int           // Put fails when there were more; 0 = no limit
 	hangs bool          // Put waits for ever
 	dumb  bool          // acknowledgements are lost
 	given int           // deliveries
@@ -192,7 +193,7 @@ func (q *queue) Put(ctx context.Context, tickets []domain.Ticket) error {
 		return err
 	}
 	q.mu.Lock()
-	full, hangs := q.full, q.hangs
+	full, hangs := q.full || q.limit > 0 && len(q.puts)+len(tickets) > q.limit, q.hangs
 	if !full && !hangs {
 		q.puts = append(q.puts, tickets...)
 	}

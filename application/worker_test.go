@@ -332,3 +332,18 @@ func TestWorker_TicketDeliveredTwiceStartsOnce(t *testing.T) {
 		require.Greater(t, w.queue.deliveries(), 2)
 	})
 }
+
+// A ticket outlives its job's place when nobody took it for too long: the job was put back, and its place given away.
+func TestWorker_ClaimsNoJobThatLostItsPlace(t *testing.T) {
+	inQuietWorld(t, func(t *testing.T, w *world) {
+		s := w.server(func(n *ports.NewServer) { n.MaxSessions = 1 })
+		j := w.job(w.submit(s, memory.Sequence()))
+		require.NoError(t, w.queue.Put(t.Context(), []domain.Ticket{j.Ticket()}))
+		w.work()
+		w.pass(time.Minute)
+		require.Empty(t, w.machines.Starts(), "it has no place on its server")
+		require.Equal(t, domain.PhasePending, w.job(j.ID).Phase)
+		w.dispatch()
+		require.Equal(t, domain.StatusCompleted, w.final(j.ID).Status, "the ticket comes back when it has one")
+	})
+}

@@ -22,7 +22,7 @@ func Main(program string, args []string) int {
 	case "remora-client":
 		return cli.ClientMain(ctx, cfg, args)
 	case "remora-api", "remora-worker", "remora-queue":
-		return cli.Main(ctx, cfg, append([]string{program[len("remora-"):]}, args...))
+		return cli.ServiceMain(ctx, cfg, program[len("remora-"):], args)
 	}
 	return cli.Main(ctx, cfg, args)
 }
@@ -69,12 +69,12 @@ func cliConfig() cli.Config {
 	}
 }
 
-func connect(_ context.Context, url string, token domain.Secret) (cli.Services, error) {
-	c, err := client.New(client.Config{URL: url, Token: token, UserAgent: "remora/" + Version})
+func connect(_ context.Context, url string, token domain.Secret, reach func(error)) (cli.Services, error) {
+	c, err := client.New(client.Config{URL: url, Token: token, UserAgent: "remora/" + Version, Reach: reach})
 	if err != nil {
 		return cli.Services{}, err
 	}
-	return cli.Services{Jobs: c.Jobs, Output: c.Output, Servers: c.Servers, Access: c.Access, Keys: c.Keys, System: c.System, Tokens: c.Tokens, Account: c.Account}, nil
+	return cli.Services{Jobs: c.Jobs, Batches: c.Batches, Output: c.Output, Servers: c.Servers, Access: c.Access, Keys: c.Keys, System: c.System, Tokens: c.Tokens, Account: c.Account}, nil
 }
 
 // apart runs one service as a process of its own, until ctx is done.

@@ -123,7 +123,7 @@ func (j *Job) Offer(at time.Time) error {
 	return j.move(enqueued, at, func(at time.Time) { j.NextActionAt = at.Add(ReofferAfter) })
 }
 
-// Hold says that the job's server is full.
+// Hold says that the job's server or batch is full.
 func (j *Job) Hold(at time.Time) error {
 	return j.move(held, at, func(at time.Time) { j.NextActionAt = at.Add(HeldRecheck) })
 }

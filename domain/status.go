@@ -34,7 +34,7 @@ const (
 	PhasePending  Phase = "pending"  // committed, not yet offered to the queue
 	PhaseEnqueued Phase = "enqueued" // its ticket is in the queue
 	PhaseBackoff  Phase = "backoff"  // waits for its next attempt
-	PhaseHeld     Phase = "held"     // its server is full
+	PhaseHeld     Phase = "held"     // its server or its batch is full
 
 	PhaseClaimed    Phase = "claimed"    // a worker has it, nothing was sent to the server
 	PhaseStarting   Phase = "starting"   // the start was sent, its outcome is unknown

@@ -78,7 +78,7 @@ type Batches interface {
 // BatchRepository keeps batches. What a batch may do is decided where its jobs are written: a job of a batch that may not
 // start one is held; when the batch has failed StopAfterFailures times, the write that ends the last of these jobs stops
 // it: every queued job of it ends canceled (domain.ReasonBatch), and one that was claimed, but of which nothing was sent to its
-// server, is asked to. A job that would go back to the queue of a stopped batch ends canceled instead, for the batch's reason.
+// server, is asked to. A job that would go back to the queue of a stopped batch ends canceled instead. Whoever stops it, its jobs end for domain.ReasonBatch.
 type BatchRepository interface {
 	// Add stores a batch with its jobs, all or none. An idempotency key is as in JobRepository.Add: a repeat stores nothing and
 	// returns the earlier batch. Fails with ErrJobExists, ErrServerNotFound, ErrIdempotencyKey.
@@ -89,11 +89,11 @@ type BatchRepository interface {
 	List(ctx context.Context, q BatchQuery) (BatchPage, error)
 	// Results returns how every job of a batch stands, in no order. None for an unknown batch.
 	Results(ctx context.Context, id domain.BatchID) ([]domain.Result, error)
-	// Stop stops a batch, unless it is stopped, before anything else: from its first effect on none of its jobs comes into
+	// Stop stops a batch because a person asked (domain.ReasonUser), unless it is stopped, before anything else: from its first effect on none of its jobs comes into
 	// flight but by a ticket that is in the queue. Then it looks at up to limit of its jobs, those in the queue first: the
 	// queued ones end canceled, the running ones are asked to, and their workers are returned. It may be called until more
 	// is false: then no job of the batch will be started. Fails with ErrBatchNotFound.
-	Stop(ctx context.Context, id domain.BatchID, reason domain.Reason, limit int, at time.Time) (StopStep, error)
+	Stop(ctx context.Context, id domain.BatchID, limit int, at time.Time) (StopStep, error)
 }
 
 // StopStep is what one BatchRepository.Stop has done.

@@ -47,9 +47,10 @@ type JobRepository interface {
 // ever has more jobs in flight (domain.Job.InFlight) than its MaxSessions, no batch more than its MaxParallel. Each uses the
 // jobs' verbs.
 type Backlog interface {
-	// Take looks at up to limit pending jobs in their turn (domain.InTurn), as long as the queue wants them (domain.Window). Those whose server and batch have room become enqueued, and their tickets are
-	// returned; the others become held, or end where their batch is stopped. It also reoffers up to limit detached jobs whose
-	// next action is due. more says that there was more than limit that the queue wants.
+	// Take looks at up to limit pending jobs in their turn, as long as the queue wants them (domain.Window).
+	// Those whose server and batch have room become enqueued, and their tickets are returned; the others become held, or end
+	// where their batch is stopped. It also reoffers up to limit detached jobs whose next action is due. more says that there
+	// was more than limit that the queue wants.
 	Take(ctx context.Context, limit int, at time.Time) (tickets []domain.Ticket, more bool, err error)
 	// Return puts jobs back whose tickets the queue did not take; jobs that have moved on meanwhile are left alone.
 	Return(ctx context.Context, tickets []domain.Ticket, at time.Time) error

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // Services are the driving ports that a command talks to.
 type Services struct {
 	Jobs    ports.Jobs
+	Batches ports.Batches
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
@@ -40,8 +42,9 @@ type Config struct {
 	Stderr  io.Writer
 	Getenv  func(string) string
 
-	// Connect returns the services of the API at url. It need not reach it.
-	Connect func(ctx context.Context, url string, token domain.Secret) (Services, error)
+	// Connect returns the services of the API at url. It need not reach it. Whoever follows a job through them over an API
+	// that is away for a while tells reach so: the error, and nil once it is back.
+	Connect func(ctx context.Context, url string, token domain.Secret, reach func(error)) (Services, error)
 
 	// The programs run until ctx is done, stop in an orderly way and return nil, or fail.
 	Up     func(ctx context.Context, o UpOptions) error
@@ -68,6 +71,20 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 	return newApp("remora", cfg).main(ctx, args)
 }
 
+// ServiceMain runs one service, api, worker or queue, as the program of its own that it is: remora-api and so on. It returns
+// as Main does.
+func ServiceMain(ctx context.Context, cfg Config, service string, args []string) int {
+	a := newApp("remora-"+service, cfg)
+	return a.guard(ctx, func(ctx context.Context) error {
+		root, err := a.serviceRoot(service)
+		if err != nil {
+			return err
+		}
+		root.SetArgs(append([]string{}, args...))
+		return root.ExecuteContext(ctx)
+	})
+}
+
 func newApp(program string, cfg Config) *app {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -86,6 +103,8 @@ type app struct {
 	global   globalFlags
 	services *Services
 	address  string // of the API that services talk to
+	away     atomic.Bool
+	bar      atomic.Pointer[screen.Bar] // stands on stderr's last line
 }
 
 func (a *app) main(ctx context.Context, args []string) int {
@@ -155,6 +174,9 @@ func (a *app) signals() (<-chan os.Signal, func()) {
 
 // leave ends the program after the second signal.
 func (a *app) leave() int {
+	if a.bar.Swap(nil) != nil {
+		_, _ = io.WriteString(a.Stderr, "\n") // past the bar, whose writer may be stuck
+	}
 	a.abandon.speak(a.note)
 	return exitInterrupted
 }
@@ -180,12 +202,30 @@ func (a *app) finish(ctx context.Context, err error) int {
 
 // note prints a message for people on stderr.
 func (a *app) note(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.Stderr, "%s: %s\n", a.program, screen.Clean(fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintf(a.words(), "%s: %s\n", a.program, screen.Clean(fmt.Sprintf(format, args...)))
 }
 
 // say prints lines for people on stderr, without the program's name.
 func (a *app) say(format string, args ...any) {
-	_, _ = fmt.Fprintln(a.Stderr, screen.Clean(fmt.Sprintf(format, args...)))
+	_, _ = fmt.Fprintln(a.words(), screen.Clean(fmt.Sprintf(format, args...)))
+}
+
+// words returns where to write lines for people.
+func (a *app) words() io.Writer {
+	if b := a.bar.Load(); b != nil {
+		return b.Over(a.Stderr)
+	}
+	return a.Stderr
+}
+
+// reach tells, once each, that the API is away and that it is back, however many followers find out.
+func (a *app) reach(err error) {
+	switch {
+	case err != nil && !a.away.Swap(true):
+		a.note("the API is away, trying again: %v", err)
+	case err == nil && a.away.Swap(false):
+		a.note("the API is back")
+	}
 }
 
 // connect returns the services, made at the first call.
@@ -200,7 +240,7 @@ func (a *app) connect(ctx context.Context) (Services, error) {
 	if err != nil {
 		return Services{}, err
 	}
-	services, err := a.Connect(ctx, s.url, s.token)
+	services, err := a.Connect(ctx, s.url, s.token, a.reach)
 	if err != nil {
 		return Services{}, err
 	}

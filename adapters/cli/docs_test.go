@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 )
 
@@ -26,7 +29,8 @@ func TestDocs_AreTheCommandsOwnHelp(t *testing.T) {
 	}
 	want, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.Equal(t, string(want), got.String(), "run go test ./adapters/cli -update")
+	diff := udiff.Unified("docs/CLI.md", "the commands' help", string(want), got.String())
+	require.Empty(t, diff, "run go test ./adapters/cli -update")
 }
 
 func TestHelp_EveryCommandHasSomethingToSay(t *testing.T) {
@@ -43,13 +47,6 @@ func TestHelp_EveryCommandHasSomethingToSay(t *testing.T) {
 			require.LessOrEqual(t, len([]rune(line)), 132, "%s: %q", c.CommandPath(), line)
 		}
 	})
-}
-
-func walk(c *cobra.Command, visit func(*cobra.Command)) {
-	visit(c)
-	for _, sub := range c.Commands() {
-		walk(sub, visit)
-	}
 }
 
 func document(w *bytes.Buffer, c *cobra.Command) {
@@ -71,10 +68,95 @@ func document(w *bytes.Buffer, c *cobra.Command) {
 	}
 }
 
-func unindent(example string) string {
-	var b strings.Builder
-	for line := range strings.Lines(example) {
-		b.WriteString(strings.TrimPrefix(line, "  "))
+// said has bash read an example as a person's shell would, and returns the words of each call of the program in it.
+func said(t *testing.T, program, line string) (calls [][]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"password.txt", "servers.ini"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600))
 	}
-	return b.String()
+	script := program + `() { printf '%s\0' "$@" >>"$CALLS"; printf '\1\0' >>"$CALLS"; }; jq() { cat >/dev/null; }; man() { :; }; source() { :; }
+mkdir -p "$HOME/.config/fish/completions"
+` + line
+	bash := exec.CommandContext(t.Context(), "bash", "-c", script)
+	bash.Dir, bash.Env = dir, []string{"CALLS=" + filepath.Join(dir, "calls"), "HOME=" + dir, "PATH=" + os.Getenv("PATH")}
+	out, err := bash.CombinedOutput()
+	require.NoError(t, err, "%s: %s", line, out)
+	text, err := os.ReadFile(filepath.Join(dir, "calls"))
+	require.NoError(t, err, "%s does not call %s", line, program)
+	for call := range strings.SplitSeq(strings.TrimSuffix(string(text), "\x01\x00"), "\x01\x00") {
+		if call = strings.TrimPrefix(call, "\x00"); call == "" { // printf ends even nothing
+			calls = append(calls, nil)
+			continue
+		}
+		calls = append(calls, strings.Split(strings.TrimSuffix(call, "\x00"), "\x00"))
+	}
+	return calls
+}
+
+func TestHelp_EveryExampleIsUnderstood(t *testing.T) {
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("no bash here")
+	}
+	checked := 0
+	check := func(program string, root func() *cobra.Command) {
+		walk(root(), func(c *cobra.Command) {
+			for line := range strings.Lines(c.Example) {
+				for _, args := range said(t, program, strings.TrimSpace(line)) {
+					found, rest, err := root().Find(args)
+					require.NoError(t, err, line)
+					require.NoError(t, found.ParseFlags(rest), line)
+					require.NoError(t, found.ValidateArgs(found.Flags().Args()), line)
+					if c.HasParent() && c.Runnable() && !c.HasSubCommands() && c.Name() != "help" {
+						require.Equal(t, c.CommandPath(), found.CommandPath(), "an example of another command: %s", line)
+					}
+					checked++
+				}
+			}
+		})
+	}
+	check("remora", func() *cobra.Command { return newWorld(t).session().app("remora").root() })
+	for _, service := range []string{"api", "worker", "queue"} {
+		check("remora-"+service, func() *cobra.Command {
+			root, err := newWorld(t).session().app("remora-" + service).serviceRoot(service)
+			require.NoError(t, err)
+			return root
+		})
+	}
+	require.Greater(t, checked, 80)
+}
+
+func TestMan(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "man1")
+	s := newWorld(t).session()
+	require.Equal(t, 0, s.run("man", dir), s.stderr)
+	pages, err := filepath.Glob(filepath.Join(dir, "*.1"))
+	require.NoError(t, err)
+	commands := 0
+	walk(s.app("remora").root(), func(c *cobra.Command) {
+		if c.Name() == "help" {
+			return
+		}
+		commands++
+		text, err := os.ReadFile(filepath.Join(dir, pageName(c)+".1"))
+		require.NoError(t, err)
+		c.NonInheritedFlags().VisitAll(func(f *pflag.Flag) { require.Contains(t, string(text), roffText("--"+f.Name)) })
+	})
+	require.Len(t, pages, commands)
+	s = newWorld(t).session()
+	require.Equal(t, 2, s.run("man", "/dev/null/x"))
+
+	if _, err := exec.LookPath("groff"); err != nil {
+		t.Skip("no groff here to read them")
+	}
+	for _, page := range pages {
+		out, err := exec.CommandContext(t.Context(), "groff", "-man", "-Tutf8", "-ww", "-K", "utf8", page).CombinedOutput()
+		require.NoError(t, err)
+		require.NotContains(t, string(out), "warning", page)
+	}
+	out, err := exec.CommandContext(t.Context(), "groff", "-man", "-Tascii", "-P-cbou", filepath.Join(dir, "remora-run.1")).Output()
+	require.NoError(t, err)
+	for _, text := range []string{"--stop-after int", "remora run -s web -- 'ls /var/log | wc -l'", "one argument         a shell line"} {
+		require.Contains(t, string(out), text)
+	}
 }

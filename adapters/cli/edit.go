@@ -34,7 +34,7 @@ changes one of those gives the credential again.`,
   remora servers edit web --active=false
   remora servers edit web --password`,
 		Args:              exactly("SERVER"),
-		ValidArgsFunction: a.serverNames,
+		ValidArgsFunction: onlyFirst(a.serverNames),
 		RunE:              func(c *cobra.Command, args []string) error { return a.editServer(c, o, args[0]) },
 	}
 	f := c.Flags()

@@ -69,7 +69,7 @@ func TestUsage_Golden(t *testing.T) {
 		"usage-worker":      {"worker", "now"},
 		"usage-shell":       {"completion", "tcsh"},
 		"usage-help":        {"help", "rnu"},
-		"usage-detach":      {"run", "--detach", "--parallel", "2", "-s", "web", "x"},
+		"usage-detach":      {"run", "--detach", "--group", "-s", "web", "x"},
 		"version":           {"version"},
 		"version-json":      {"version", "-o", "json"},
 		"help":              {"--help"},
@@ -120,5 +120,5 @@ func TestHealth(t *testing.T) {
 	w.session().golden("health", "health")
 	w.health.Queue = domain.ErrQueueUnavailable
 	w.session().golden("health-degraded", "health")
-	w.session().golden("health-json", "system", "-o", "json")
+	w.session().golden("health-json", "health", "-o", "json")
 }

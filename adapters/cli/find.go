@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -76,6 +75,12 @@ func (s *selection) flags(c *cobra.Command) {
 	c.Flags().BoolVar(&s.all, "all", false, "all active servers")
 }
 
+// complete completes the flags; a is who asks.
+func (s *selection) complete(c *cobra.Command, a *app) {
+	mustBeFlag("server", c.RegisterFlagCompletionFunc("server", a.serverNames))
+	mustBeFlag("tag", c.RegisterFlagCompletionFunc("tag", a.tags))
+}
+
 // pick returns the selected servers, each once: those named in the order given, then the others by name.
 func (s *selection) pick(ctx context.Context, servers ports.Servers) ([]domain.Server, error) {
 	if s.all && (len(s.servers) > 0 || len(s.tags) > 0) {
@@ -143,49 +148,4 @@ func findEach(ctx context.Context, servers ports.Servers, ref string) ([]domain.
 		all = append(all, found)
 	}
 	return all, nil
-}
-
-// completeWithin is how long a shell waits for names.
-const completeWithin = 2 * time.Second
-
-// serverNames completes arguments and flags that name a server. A shell shows no errors: there is nothing then.
-func (a *app) serverNames(c *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	ctx, stop := context.WithTimeout(c.Context(), completeWithin)
-	defer stop()
-	s, err := a.connect(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	page, err := s.Servers.List(ctx, ports.ServerQuery{})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []cobra.Completion
-	for _, s := range page.Servers {
-		if strings.HasPrefix(s.Name, begun) {
-			names = append(names, cobra.CompletionWithDesc(s.Name, address(s.User, s.Hostname, s.Port)))
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// jobIDs completes the id of a job with the newest ones.
-func (a *app) jobIDs(c *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	ctx, stop := context.WithTimeout(c.Context(), completeWithin)
-	defer stop()
-	s, err := a.connect(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	page, err := s.Jobs.List(ctx, ports.JobQuery{Limit: 50})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var ids []cobra.Completion
-	for _, d := range page.Jobs {
-		if strings.HasPrefix(string(d.Job.ID), begun) {
-			ids = append(ids, cobra.CompletionWithDesc(string(d.Job.ID), d.Server.Name+": "+d.Job.Command.Text()))
-		}
-	}
-	return ids, cobra.ShellCompDirectiveNoFileComp
 }

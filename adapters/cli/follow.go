@@ -15,20 +15,31 @@ const (
 	giveUpAfter = time.Minute
 )
 
-// follow follows a job to its end, over interruptions of the API of up to giveUpAfter: emit sees every chunk once.
-// lost is told when the API is away for the first time in a row.
-func follow(ctx context.Context, output ports.Output, id domain.JobID, after domain.Seq, lost func(error), emit func(ports.JobEvent) error) error {
+// pursuit follows one job; it may be left and taken up again.
+type pursuit struct {
+	output ports.Output
+	id     domain.JobID
+	after  domain.Seq  // of the last chunk that was emitted
+	met    bool        // the API was there once: one that is away now comes back
+	reach  func(error) // told that the API is away, and with nil that it is back
+}
+
+// follow goes on to the job's end, over interruptions of the API of up to giveUpAfter: emit sees every chunk once.
+func (p *pursuit) follow(ctx context.Context, emit func(ports.JobEvent) error) error {
 	var since time.Time // when the API was lost; zero while it is there
 	wait := firstRetry
 	for {
 		var failed error // of emit
-		err := output.Follow(ctx, id, after, func(e ports.JobEvent) error {
-			since, wait = time.Time{}, firstRetry
+		err := p.output.Follow(ctx, p.id, p.after, func(e ports.JobEvent) error {
+			if !since.IsZero() {
+				p.reach(nil)
+			}
+			since, wait, p.met = time.Time{}, firstRetry, true
 			if failed = emit(e); failed != nil {
 				return failed
 			}
 			if e.Chunk != nil {
-				after = e.Chunk.Seq
+				p.after = e.Chunk.Seq
 			}
 			return nil
 		})
@@ -37,14 +48,14 @@ func follow(ctx context.Context, output ports.Output, id domain.JobID, after dom
 			return failed
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case kind != domain.KindUnavailable && kind != domain.KindExhausted:
+		case kind != domain.KindUnavailable && kind != domain.KindExhausted || !p.met:
 			return err
 		case since.IsZero():
 			since = time.Now()
-			lost(err)
 		case time.Since(since) >= giveUpAfter:
 			return err
 		}
+		p.reach(err)
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():

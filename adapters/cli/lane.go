@@ -12,8 +12,10 @@ import (
 // lane is one server's part of a run. Its fields are read and written under its lock: the summary of a second Ctrl-C
 // looks at lanes that are still at work.
 type lane struct {
-	server domain.Server
-	show   screen.Lane
+	server  domain.Server
+	show    screen.Lane
+	pursuit pursuit // whoever follows it has it
+	attempt int     // of the last chunk
 
 	mu        sync.Mutex
 	submitted bool // the submission was sent
@@ -73,11 +75,46 @@ func (l *lane) touched() bool {
 	return l.submitted && (l.job != nil || l.err == nil)
 }
 
-// queued reports whether its job waits for a worker.
-func (l *lane) queued() bool {
+// status returns the job's, empty before it was submitted.
+func (l *lane) status() domain.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.job != nil && l.job.Status == domain.StatusQueued
+	if l.job == nil {
+		return ""
+	}
+	return l.job.Status
+}
+
+// failed returns why its job was not submitted, or not followed to its end.
+func (l *lane) failed() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// end returns its job as it was seen last, and why it was not submitted or not followed to its end.
+func (l *lane) end() (*domain.Job, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.job, l.err
+}
+
+// fate tells how it went in words that are the same for others of which the same is to be told.
+func (l *lane) fate() string {
+	job, err := l.end()
+	switch {
+	case job == nil || !job.Status.Final():
+		return l.outcome()
+	case err != nil:
+		return string(job.Status) + ", but its output could not be read to its end: " + err.Error()
+	case job.Exit != nil && job.Reason == domain.ReasonExitNonzero:
+		return string(job.Status) + " with exit code " + exitText(job.Exit)
+	case job.Exit != nil && job.Reason == domain.ReasonSignal:
+		return string(job.Status) + " by " + exitText(job.Exit)
+	case job.Reason == "":
+		return string(job.Status)
+	}
+	return string(job.Status) + ": " + string(job.Reason)
 }
 
 // outcome tells how it went.
@@ -92,7 +129,11 @@ func (l *lane) outcome() string {
 	case l.job == nil:
 		return "not submitted"
 	case l.job.Status.Final():
-		return jobOutcome(l.job) + " (job " + string(l.job.ID) + ")"
+		text := jobOutcome(l.job) + " (job " + string(l.job.ID) + ")"
+		if l.err != nil {
+			text += ", but its output could not be read to its end: " + l.err.Error()
+		}
+		return text
 	}
 	text := string(l.job.Status)
 	if l.err != nil {

@@ -31,7 +31,7 @@ object on a line of its own, with -o yaml a document; base64 has the bytes where
   remora jobs logs -f JOB
   remora jobs logs JOB --stdout > out.bin`,
 		Args:              exactly("JOB"),
-		ValidArgsFunction: a.jobIDs,
+		ValidArgsFunction: onlyFirst(a.jobIDs),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := exclusive(c, "stdout", "stderr"); err != nil {
 				return err
@@ -60,7 +60,8 @@ func (a *app) jobOutput(ctx context.Context, id domain.JobID, o outputOptions) e
 	whole := o.stdout || o.stderr
 	switch {
 	case o.follow:
-		err = follow(ctx, s.Output, id, domain.Seq(o.since), a.tellLost, func(e ports.JobEvent) error {
+		job := &pursuit{output: s.Output, id: id, after: domain.Seq(o.since), reach: a.reach}
+		err = job.follow(ctx, func(e ports.JobEvent) error {
 			if e.Chunk == nil {
 				return nil
 			}

@@ -27,7 +27,7 @@ func actAsProgram() int {
 	}
 	return Main(context.Background(), Config{
 		Version: "v1.2.3", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
-		Connect: func(context.Context, string, domain.Secret) (Services, error) { return w.services(), nil },
+		Connect: func(context.Context, string, domain.Secret, func(error)) (Services, error) { return w.services(), nil },
 		Worker: func(context.Context) error {
 			child := exec.Command("sh", "-c", "kill -PIPE $$; echo survived")
 			child.Stdout = os.Stdout

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +44,29 @@ next start. The second one leaves at once.`,
 func (a *app) apiCommand() *cobra.Command {
 	return program("api", "Run the API server", a.API, `Api serves the REST API and hands jobs to the queue. Settings come from the environment and from .env in the working
 directory; those of a separate service have no generated secrets.`, "  DATABASE_URL=postgres://remora@db/remora remora api")
+}
+
+// serviceRoot is the command of a service that is a program of its own.
+func (a *app) serviceRoot(service string) (*cobra.Command, error) {
+	for _, c := range []*cobra.Command{a.apiCommand(), a.workerCommand(), a.queueCommand()} {
+		if c.Name() != service {
+			continue
+		}
+		walk(c, func(sub *cobra.Command) {
+			sub.Example = strings.ReplaceAll(sub.Example, "remora "+service, a.program)
+		})
+		c.Use, c.Version = a.program, a.Version
+		a.dress(c)
+		return c, nil
+	}
+	return nil, usage("there is no service %q; use api, worker or queue", service)
+}
+
+func walk(c *cobra.Command, visit func(*cobra.Command)) {
+	visit(c)
+	for _, sub := range c.Commands() {
+		walk(sub, visit)
+	}
 }
 
 func (a *app) workerCommand() *cobra.Command {
@@ -112,7 +136,6 @@ type healthShape struct {
 func (a *app) healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "health",
-		Aliases: []string{"system"},
 		Short:   "Tell whether the API, its database and its queue are there",
 		Long:    "Health asks the API whether its database and its queue are there. It exits with 6 when one of them is away.",
 		Example: "  remora health\n  remora health -o json",

@@ -40,25 +40,18 @@ const rootExample = `  remora up --demo
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "remora",
-		Short:         "Run commands on many servers over SSH",
-		Long:          rootLong,
-		Example:       rootExample,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.ArbitraryArgs,
-		RunE:          group,
+		Use:     "remora",
+		Short:   "Run commands on many servers over SSH",
+		Long:    rootLong,
+		Example: rootExample,
+		Args:    cobra.ArbitraryArgs,
+		RunE:    group,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			return a.global.check()
 		},
-		Version:           a.Version,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Version: a.Version,
 	}
-	root.SetVersionTemplate("remora {{.Version}}\n")
-	root.SetIn(a.Stdin)
-	root.SetOut(a.Stdout)
-	root.SetErr(a.Stderr)
-	root.SetFlagErrorFunc(flagError)
+	a.dress(root)
 	f := root.PersistentFlags()
 	f.SortFlags = false
 	f.StringVar(&a.global.url, "url", "", "address of the API (default REMORA_URL, the config file, "+defaultURL+")")
@@ -68,7 +61,8 @@ func (a *app) root() *cobra.Command {
 	fixed(root, "output", formTable, formJSON, formYAML)
 	fixed(root, "color", "auto", "always", "never")
 	root.AddCommand(a.upCommand(), a.apiCommand(), a.workerCommand(), a.queueCommand(),
-		a.runCommand(), a.jobsCommand(), a.serversCommand(), a.healthCommand(), a.backupCommand(), a.restoreCommand(), a.versionCommand(), a.completionCommand())
+		a.runCommand(), a.jobsCommand(), a.batchesCommand(), a.serversCommand(), a.systemCommand(), a.healthCommand(),
+		a.backupCommand(), a.restoreCommand(), a.versionCommand(), a.completionCommand(), a.manCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Tell about a command", Example: "  remora help run",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -80,6 +74,17 @@ func (a *app) root() *cobra.Command {
 		},
 	})
 	return root
+}
+
+// dress gives a root what every root has: the program's streams and its way to speak.
+func (a *app) dress(root *cobra.Command) {
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetVersionTemplate(a.program + " {{.Version}}\n")
+	root.SetIn(a.Stdin)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	root.SetFlagErrorFunc(flagError)
 }
 
 func (g *globalFlags) check() error {

@@ -15,7 +15,7 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// defaultParallel is how many servers one `remora run` works on at once unless told otherwise.
+// defaultParallel is on how many servers one `remora run` is at work at once unless told otherwise.
 const defaultParallel = 50
 
 const runLong = `Run starts a command on servers, shows the output as it comes and ends with a summary on stderr.
@@ -53,7 +53,12 @@ type runOptions struct {
 	shellLine bool
 	timeout   time.Duration
 	priority  int
+	retry     string
+	attempts  int
 	parallel  int
+	stopAfter int
+	group     bool
+	diff      bool
 	detach    bool
 	quiet     bool
 }
@@ -72,15 +77,21 @@ func (a *app) runCommand() *cobra.Command {
 	f.SetInterspersed(false) // what follows the command's first word is the command's
 	f.SortFlags = false
 	o.flags(c)
+	o.complete(c, a)
 	f.StringVar(&o.script, "script", "", "run the script in FILE, - for stdin")
 	f.StringVar(&o.shell, "shell", "", "absolute path of the script's interpreter")
 	f.BoolVar(&o.shellLine, "shell-line", false, "take all arguments as one shell line")
 	f.Var((*timeoutFlag)(&o.timeout), "timeout", "how long the command may run: seconds, or like 90s, 5m, 2h (default: the API's, 300s)")
 	f.IntVar(&o.priority, "priority", 0, "1 to 10, 10 is the most urgent (default 5)")
-	f.IntVar(&o.parallel, "parallel", defaultParallel, "on how many servers at once")
+	f.StringVar(&o.retry, "retry", "", "when to try again: never, safe (not started: the default), on_failure or at_least_once")
+	f.IntVar(&o.attempts, "max-attempts", domain.DefaultRetry().MaxAttempts, "how many tries at most")
+	f.IntVar(&o.parallel, "parallel", defaultParallel, "on how many servers at once; 0 = on all")
+	f.IntVar(&o.stopAfter, "stop-after", 0, "start nothing more once so many have failed (default: never)")
+	f.BoolVar(&o.group, "group", false, "at the end, print equal outputs once under the names of their servers")
+	f.BoolVar(&o.diff, "diff", false, "with --group, show how each group differs from the largest")
 	f.BoolVar(&o.detach, "detach", false, "print the jobs' ids and do not wait")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no summary of what went well")
-	mustBeFlag("server", c.RegisterFlagCompletionFunc("server", a.serverNames))
+	fixed(c, "retry", retryModes...)
 	mustBeFlag("shell", c.RegisterFlagCompletionFunc("shell", cobra.FixedCompletions(
 		[]string{"/bin/bash", "/bin/sh", "/usr/bin/zsh", "/usr/bin/python3"}, cobra.ShellCompDirectiveNoFileComp)))
 	return c
@@ -105,18 +116,21 @@ func (a *app) run(c *cobra.Command, o runOptions, args []string) error {
 	}
 	r := newRunner(a, s, o, submission, servers)
 	if o.detach {
-		return r.submitAll(ctx)
+		return r.detach(ctx)
 	}
-	return r.runAll(ctx)
+	return r.run(ctx)
 }
 
 func (o *runOptions) check(c *cobra.Command) error {
 	if err := exclusive(c, "script", "shell-line"); err != nil {
 		return err
 	}
-	if err := exclusive(c, "detach", "parallel"); err != nil {
-		return err // nobody would be there to start the others
+	for _, shown := range []string{"group", "diff"} {
+		if err := exclusive(c, "detach", shown); err != nil {
+			return err
+		}
 	}
+	o.group = o.group || o.diff
 	changed := c.Flags().Changed
 	switch {
 	case changed("script") && o.script == "":
@@ -125,30 +139,59 @@ func (o *runOptions) check(c *cobra.Command) error {
 		return usage("--shell is for scripts; use it with --script")
 	case changed("priority") && domain.Priority(o.priority).Check() != nil:
 		return usage("--priority %d is out of range; give 1 to 10, 10 is the most urgent", o.priority)
-	case o.parallel < 1:
-		return usage("--parallel %d is out of range; give at least 1", o.parallel)
+	case o.parallel < 0 || o.parallel > domain.MaxBatchServers:
+		return usage("--parallel %d is out of range; give 1 to %d, or 0 for all at once", o.parallel, domain.MaxBatchServers)
+	case o.stopAfter < 0 || o.stopAfter > domain.MaxBatchServers:
+		return usage("--stop-after %d is out of range; give 1 to %d, or 0 for never", o.stopAfter, domain.MaxBatchServers)
+	case changed("retry") && o.retryPolicy().Check() != nil:
+		return usage("--retry: %v", o.retryPolicy().Check())
+	case changed("max-attempts") && o.retryPolicy().Check() != nil:
+		return usage("--max-attempts: %v", o.retryPolicy().Check())
 	}
 	return nil
+}
+
+// retryPolicy returns what the flags say, and the default of what they do not.
+func (o *runOptions) retryPolicy() domain.Retry {
+	r := domain.DefaultRetry()
+	if o.retry != "" {
+		r.Mode = domain.RetryMode(o.retry)
+	}
+	r.MaxAttempts = o.attempts
+	return r
 }
 
 // submission returns what is submitted for every server.
 func (a *app) submission(ctx context.Context, o runOptions, args []string) (ports.Submission, error) {
 	s := ports.Submission{Timeout: o.timeout, Priority: domain.Priority(o.priority)}
+	if policy := o.retryPolicy(); policy != domain.DefaultRetry() {
+		s.Retry = &policy
+	}
 	if o.script != "" {
 		text, err := a.readScript(ctx, o.script)
 		s.Script, s.Args, s.Shell = text, quoteAll(args), o.shell
 		return s, err
 	}
-	switch {
+	switch line := commandLine(args, o.shellLine); {
 	case len(args) == 0:
 		return s, usage("there is no command to run; give it after --, or use --script FILE")
-	case len(args) == 1 || o.shellLine:
-		s.Command = strings.Join(args, " ")
+	case line != "":
+		s.Command = line
 	default:
 		s.Argv = args
 	}
 	return s, nil
 }
+
+// commandLine returns the shell line that words are; empty when they are a program and its arguments.
+func commandLine(words []string, shellLine bool) string {
+	if len(words) == 1 || shellLine {
+		return strings.Join(words, " ")
+	}
+	return ""
+}
+
+var retryModes = []string{string(domain.RetryNever), string(domain.RetrySafe), string(domain.RetryOnFailure), string(domain.RetryAtLeastOnce)}
 
 func (a *app) readScript(ctx context.Context, path string) (string, error) {
 	if path == "-" {

@@ -145,7 +145,7 @@ func TestRun_PrefixAndColour(t *testing.T) {
 				prefix = "\x1b[96mweb\x1b[0m"
 			}
 			require.Contains(t, s.stdout.String(), prefix+"      | hello from web\n")
-			require.Equal(t, c.colorful, strings.Contains(s.stdout.String(), "\x1b["))
+			require.Equal(t, c.colorful, strings.Contains(s.stdout.String(), "m"+"web"), s.stdout)
 		})
 	}
 }
@@ -289,9 +289,9 @@ func TestRun_SubmitRefused(t *testing.T) {
 	require.Equal(t, 5, s.run("run", "-s", "a", "--", "x"))
 	require.Contains(t, s.stderr.String(), "remora: a: not submitted: the server is not active; activate it first; `remora servers edit NAME --active` does that\n")
 	s = w.session()
-	require.Equal(t, 1, s.run("run", "-s", "a,b", "--", "x"))
-	require.Contains(t, s.stderr.String(), "remora: 2 servers: 1 completed, 1 not known\n")
-	require.Contains(t, s.stdout.String(), "b | hello from b\n")
+	require.Equal(t, 5, s.run("run", "-s", "a,b", "--", "x"))
+	require.Equal(t, "remora: a: the server is not active; activate it first; `remora servers edit NAME --active` does that\n", s.stderr.String())
+	require.Zero(t, w.count(), "of a batch all is taken or nothing")
 }
 
 func TestRun_TheAPIGoesAwayAndComesBack(t *testing.T) {
@@ -315,7 +315,7 @@ func TestRun_TheAPIGoesAwayAndComesBack(t *testing.T) {
 	s := w.session()
 	require.Equal(t, 0, s.run("run", "-s", "web", "--", "x"), s.stderr)
 	require.Equal(t, want.String(), s.stdout.String(), "nothing is left out and nothing comes twice")
-	require.Contains(t, s.stderr.String(), "the API is away, trying again: the connection was reset")
+	require.Contains(t, s.stderr.String(), "remora: the API is away, trying again: the connection was reset\nremora: the API is back\n")
 }
 
 func TestFollow_GivesUp(t *testing.T) {
@@ -326,19 +326,23 @@ func TestFollow_GivesUp(t *testing.T) {
 		w.onFollow = func(context.Context, domain.Seq) error { tries++; return away }
 		told := 0
 		began := time.Now()
-		err := follow(t.Context(), worldOutput{w}, "x", 0, func(error) { told++ }, func(ports.JobEvent) error { return nil })
-		require.ErrorIs(t, err, away)
-		require.Equal(t, 1, told, "once in a row is enough")
+		p := &pursuit{output: worldOutput{w}, id: "x", reach: func(error) { told++ }}
+		ignore := func(ports.JobEvent) error { return nil }
+		require.ErrorIs(t, p.follow(t.Context(), ignore), away)
+		require.Equal(t, 1, tries, "an API that never was there is not waited for")
+		p.met = true
+		require.ErrorIs(t, p.follow(t.Context(), ignore), away)
+		require.Equal(t, tries-2, told, "but of the last try, with which it gives up")
 		require.InDelta(t, giveUpAfter.Seconds(), time.Since(began).Seconds(), lastRetry.Seconds())
 		require.Greater(t, tries, 20)
 
 		ctx, stop := context.WithCancelCause(t.Context())
 		why := errors.New("why")
 		time.AfterFunc(time.Second, func() { stop(why) })
-		require.ErrorIs(t, follow(ctx, worldOutput{w}, "x", 0, func(error) {}, func(ports.JobEvent) error { return nil }), why)
+		require.ErrorIs(t, p.follow(ctx, ignore), why)
 
 		w.onFollow = nil
-		require.ErrorIs(t, follow(t.Context(), worldOutput{w}, "x", 0, func(error) {}, nil), domain.ErrJobNotFound)
+		require.ErrorIs(t, p.follow(t.Context(), ignore), domain.ErrJobNotFound)
 	})
 }
 

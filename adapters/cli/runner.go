@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -15,16 +16,22 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// runner carries one submission to many servers.
+// runner carries one submission to its servers: to one as a job, to several, or to be compared, as a batch.
 type runner struct {
 	app      *app
 	services Services
 	options  runOptions
 	what     ports.Submission
 	lanes    []*lane
+	lane     map[domain.JobID]*lane                                    // once submitted
+	batch    domain.BatchID                                            // empty where one job is all
+	sent     func(ctx context.Context, key string) (domain.Job, error) // in place of submitting the one job
+	bar      *screen.Bar                                               // nil without a terminal to show it
+	asked    atomic.Pointer[domain.Tally]
 
-	stop   context.CancelCauseFunc // begins to end everything, as Ctrl-C does
-	broken sync.Once
+	stop     context.CancelCauseFunc // begins to end everything, as Ctrl-C does
+	unfollow context.CancelCauseFunc // ends the following of what cannot be ended
+	broken   sync.Once
 }
 
 // errOutput says that what the servers printed cannot be written.
@@ -37,10 +44,17 @@ func (e *errOutput) Error() string { return e.err.Error() }
 func (e *errOutput) Unwrap() error { return e.err }
 
 func newRunner(a *app, s Services, o runOptions, what ports.Submission, servers []domain.Server) *runner {
-	r := &runner{app: a, services: s, options: o, what: what}
+	r := &runner{app: a, services: s, options: o, what: what, lane: map[domain.JobID]*lane{}}
+	if a.tty.err && a.Getenv("TERM") != "dumb" && len(servers) > 1 && !o.detach {
+		r.bar = screen.NewBar(a.Stderr, a.width)
+	}
 	out, err := a.faces()
-	if a.global.form != formTable {
-		out, err = screen.Face{To: io.Discard}, screen.Face{To: io.Discard}
+	if r.bar != nil {
+		a.bar.Store(r.bar)
+		err.To = r.bar.Over(err.To)
+		if out.Terminal {
+			out.To = r.bar.Over(out.To)
+		}
 	}
 	names := make([]string, len(servers))
 	for i, server := range servers {
@@ -57,63 +71,108 @@ func newRunner(a *app, s Services, o runOptions, what ports.Submission, servers 
 	return r
 }
 
-// each works on all lanes, at most n at once, and starts none after ctx is done.
-func (r *runner) each(ctx context.Context, n int, work func(l *lane)) {
-	places := make(chan struct{}, n)
-	var all sync.WaitGroup
-	defer all.Wait()
+// live reports whether output is shown as it comes.
+func (r *runner) live() bool { return !r.options.group && r.app.global.form == formTable }
+
+// submit stores the job or the batch. A signal does not cut it short: then nobody would know whether there is a job to end.
+func (r *runner) submit() error {
 	for _, l := range r.lanes {
-		select {
-		case places <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		all.Go(func() {
-			defer func() { <-places }()
-			work(l)
-		})
+		l.send()
 	}
+	s := r.what
+	s.IdempotencyKey = onceKey()
+	jobs, err := r.send(r.app.hard, s)
+	for _, l := range r.lanes {
+		switch d, ok := jobs[l.server.ID]; {
+		case ok:
+			l.saw(d)
+			l.pursuit = pursuit{output: r.services.Output, id: d.ID, met: true, reach: r.app.reach}
+			r.lane[d.ID] = l
+		case err != nil && r.app.hard.Err() == nil:
+			l.fail(err)
+		case err == nil:
+			l.fail(errNoJob)
+		}
+	}
+	return err
 }
 
-// submit stores the lane's job. A signal does not cut it short: then nobody would know whether there is a job to end.
-func (r *runner) submit(l *lane) bool {
-	s := r.what
-	s.ServerID = l.server.ID
-	s.IdempotencyKey = onceKey()
-	l.send()
-	d, err := r.services.Jobs.Submit(r.app.hard, s)
-	if err != nil {
-		if r.app.hard.Err() == nil {
-			l.fail(err)
+var errNoJob = &domain.Error{Kind: domain.KindInternal, Code: "batch_incomplete", Message: "the batch has no job for this server"}
+
+func (r *runner) send(ctx context.Context, s ports.Submission) (map[domain.ServerID]domain.Job, error) {
+	if r.sent != nil {
+		job, err := r.sent(ctx, s.IdempotencyKey)
+		if err != nil {
+			return nil, err
 		}
-		return false
+		return map[domain.ServerID]domain.Job{r.lanes[0].server.ID: job}, nil
 	}
-	l.saw(d.Job)
-	return true
+	if len(r.lanes) == 1 && !r.options.group {
+		s.ServerID = r.lanes[0].server.ID
+		d, err := r.services.Jobs.Submit(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		return map[domain.ServerID]domain.Job{s.ServerID: d.Job}, nil
+	}
+	b := ports.BatchSubmission{Submission: s, MaxParallel: r.options.parallel, StopAfterFailures: r.options.stopAfter}
+	for _, l := range r.lanes {
+		b.ServerIDs = append(b.ServerIDs, l.server.ID)
+	}
+	d, err := r.services.Batches.Submit(ctx, b)
+	if err != nil {
+		return nil, r.named(err)
+	}
+	r.batch = d.Batch.ID
+	jobs := make(map[domain.ServerID]domain.Job, len(d.Jobs.Jobs))
+	for _, made := range d.Jobs.Jobs {
+		jobs[made.Job.ServerID] = made.Job
+	}
+	return jobs, nil
+}
+
+// named adds the names of the servers that an error's details tell by their ids.
+func (r *runner) named(err error) error {
+	e, ok := errors.AsType[*domain.Error](err)
+	if !ok {
+		return err
+	}
+	ids, _ := e.Details["server_ids"].([]any)
+	var names []string
+	for _, l := range r.lanes {
+		if slices.Contains(ids, any(string(l.server.ID))) {
+			names = append(names, l.server.Name)
+		}
+	}
+	if len(names) == 0 {
+		return err
+	}
+	return e.Withf("%s: %s", screen.Fold(names), e.Message)
 }
 
 type detachedShape struct {
-	Server string       `json:"server"`
-	JobID  domain.JobID `json:"job_id"`
+	Server  string         `json:"server"`
+	JobID   domain.JobID   `json:"job_id"`
+	BatchID domain.BatchID `json:"batch_id,omitempty"`
 }
 
-// submitAll stores all jobs and prints their ids.
-func (r *runner) submitAll(ctx context.Context) error {
-	r.each(ctx, defaultParallel, func(l *lane) { r.submit(l) })
-	made := []detachedShape{}
-	var failed error
-	for _, l := range r.lanes {
-		if id := l.id(); id != "" {
-			made = append(made, detachedShape{l.server.Name, id})
-		} else if l.err != nil {
-			failed = l.err
-			r.app.note("%s: not submitted: %s", l.server.Name, r.app.explain(l.err))
-		}
+// detach stores all jobs and prints their ids.
+func (r *runner) detach(ctx context.Context) error {
+	r.app.abandon.set(r.alive)
+	release := context.AfterFunc(ctx, func() {
+		r.app.note("interrupted; waiting for the answer, to tell what was submitted; Ctrl-C again leaves without waiting")
+	})
+	err := r.submit()
+	r.app.abandon.set(nil)
+	interrupted := !release()
+	if err != nil {
+		return err
 	}
-	err := r.app.print(made, func(w io.Writer) {
+	made := []detachedShape{}
+	for _, l := range r.lanes {
+		made = append(made, detachedShape{l.server.Name, l.id(), r.batch})
+	}
+	err = r.app.print(made, func(w io.Writer) {
 		for _, m := range made {
 			if len(r.lanes) == 1 {
 				row(w, string(m.JobID))
@@ -122,95 +181,98 @@ func (r *runner) submitAll(ctx context.Context) error {
 			}
 		}
 	})
-	switch {
-	case err != nil:
-		return err
-	case ctx.Err() != nil:
-		r.app.note("interrupted; %d of %d jobs were submitted and go on", len(made), len(r.lanes))
-		return exit(exitInterrupted)
-	case failed != nil && len(r.lanes) == 1:
-		return exit(ExitCode(failed))
-	case failed != nil:
-		return exit(exitFailed)
+	if err == nil && r.batch != "" {
+		r.app.note("batch %s", r.batch)
 	}
-	return nil
+	if err == nil && interrupted {
+		r.app.note("%s submitted; what was submitted goes on", count(len(made), "job"))
+		return exit(exitInterrupted)
+	}
+	return err
 }
 
-// runAll runs on all servers and tells how it went.
-func (r *runner) runAll(parent context.Context) error {
+// run runs on all servers and tells how it went.
+func (r *runner) run(parent context.Context) error {
 	ctx, stop := context.WithCancelCause(parent)
 	defer stop(nil)
-	r.stop = stop
-	ending, end := context.WithCancelCause(r.app.hard) // after it was said, so that what comes of it is read after it
-	defer end(nil)
-	release := context.AfterFunc(ctx, func() {
-		r.tellInterrupted(context.Cause(ctx))
-		end(context.Cause(ctx))
-	})
+	following, unfollow := context.WithCancelCause(r.app.hard)
+	defer unfollow(nil)
+	r.stop, r.unfollow = stop, unfollow
 	r.app.abandon.set(r.alive)
-	patience := time.AfterFunc(queuedLong, r.tellQueued)
-	defer patience.Stop()
-	r.each(ctx, r.options.parallel, func(l *lane) { r.carry(ending, l) })
+	submitted, canceled := make(chan struct{}), make(chan struct{})
+	release := context.AfterFunc(ctx, func() {
+		defer close(canceled)
+		r.tellInterrupted(context.Cause(ctx))
+		<-submitted
+		r.cancel()
+	})
+	var err error = errInterrupted
+	if ctx.Err() == nil {
+		err = r.submit()
+	}
+	close(submitted)
+	if err == nil {
+		err = r.follow(following)
+	}
 	if r.app.hard.Err() != nil {
 		return errInterrupted
 	}
-	r.app.abandon.set(nil)
-	if release() {
-		return r.summary(parent)
-	}
-	<-ending.Done()
-	return r.endings(context.Cause(ctx))
-}
-
-// carry takes one job from its submission to its end, which comes sooner when ending is done.
-func (r *runner) carry(ending context.Context, l *lane) {
-	if !r.submit(l) {
-		return
-	}
-	following, stop := context.WithCancelCause(r.app.hard)
-	defer stop(nil)
-	canceled := make(chan struct{})
-	release := context.AfterFunc(ending, func() {
-		defer close(canceled)
-		r.cancel(l, stop)
-	})
-	err := follow(following, r.services.Output, l.id(), 0, func(err error) {
-		r.app.note("%s: the API is away, trying again: %v", l.server.Name, err)
-	}, r.emit(l))
 	if !release() {
 		<-canceled
+		r.app.abandon.set(nil)
+		return r.endings(context.Cause(ctx))
 	}
-	if err != nil && l.final() == nil {
-		l.fail(err)
+	r.app.abandon.set(nil)
+	if err != nil && (len(r.lanes) > 1 || r.lanes[0].id() != "") {
+		return err
 	}
-	r.write(l.show.Flush())
+	return r.summary(parent)
 }
 
-// cancel asks for the end of a lane's job. Where that fails there is no end to wait for.
-func (r *runner) cancel(l *lane, stop context.CancelCauseFunc) {
-	_, err := r.services.Jobs.Cancel(r.app.hard, l.id())
-	if err == nil || errors.Is(err, domain.ErrJobFinal) {
+// follow goes on until nothing of it is left to be seen.
+func (r *runner) follow(ctx context.Context) error {
+	patience := time.AfterFunc(queuedLong, r.tellQueued)
+	defer patience.Stop()
+	defer r.showProgress()()
+	if r.batch != "" && !r.live() {
+		return r.await(ctx)
+	}
+	newCrew(r).follow(ctx)
+	return nil
+}
+
+// cancel asks for the end of everything. Where that fails there is no end to wait for.
+func (r *runner) cancel() {
+	var err error
+	switch {
+	case r.batch != "":
+		_, err = r.services.Batches.Cancel(r.app.hard, r.batch)
+	case r.lanes[0].id() != "":
+		_, err = r.services.Jobs.Cancel(r.app.hard, r.lanes[0].id())
+	}
+	if err == nil || errors.Is(err, domain.ErrJobFinal) || errors.Is(err, domain.ErrBatchFinished) {
 		return
 	}
-	l.cancelFailed(err)
-	stop(err)
+	for _, l := range r.lanes {
+		l.cancelFailed(err)
+	}
+	r.unfollow(err)
 }
 
 // emit returns what takes a lane's events in.
 func (r *runner) emit(l *lane) func(ports.JobEvent) error {
-	attempt := 1
 	return func(e ports.JobEvent) error {
 		if e.Job != nil {
 			l.saw(*e.Job)
 		}
-		if e.Chunk == nil {
+		if e.Chunk == nil || !r.live() {
 			return nil
 		}
-		if e.Chunk.Attempt > attempt {
-			attempt = e.Chunk.Attempt
+		if before := l.attempt; e.Chunk.Attempt > max(before, 1) {
 			r.write(l.show.Flush())
-			r.app.note("%s: attempt %d begins", l.server.Name, attempt)
+			r.app.note("%s: attempt %d begins", l.server.Name, e.Chunk.Attempt)
 		}
+		l.attempt = e.Chunk.Attempt
 		r.write(l.show.Write(e.Chunk.Stream, e.Chunk.Data))
 		return nil
 	}
@@ -242,48 +304,60 @@ func (r *runner) tellQueued() {
 	if r.options.quiet {
 		return
 	}
-	queued := 0
+	if t := r.tally(); t.Queued > 0 && t.Queued == t.Total() {
+		r.app.note("%s still queued; if that stays so, see whether a worker is running", count(int(t.Queued), "job"))
+	}
+}
+
+// tally counts the jobs as they were seen last.
+func (r *runner) tally() domain.Tally {
+	var t domain.Tally
 	for _, l := range r.lanes {
-		if l.queued() {
-			queued++
+		if s := l.status(); s != "" {
+			t.Add(s, 1)
 		}
 	}
-	if queued > 0 {
-		r.app.note("%s still queued; if that stays so, see whether a worker is running", count(queued, "job"))
-	}
+	return t
 }
 
 // alive tells of the lanes that are not over, for whoever leaves without waiting.
 func (r *runner) alive() []string {
-	var lines []string
-	for _, l := range r.lanes {
-		if l.final() == nil && l.touched() {
-			lines = append(lines, l.server.Name+": "+l.ending())
-		}
-	}
-	return lines
+	return r.folded(func(l *lane) (string, bool) { return l.ending(), l.final() == nil && l.touched() })
 }
 
-// endings tells what an interruption did, server by server.
+// endings tells what an interruption did, servers of the same fate together.
 func (r *runner) endings(cause error) error {
-	untouched := 0
-	for _, l := range r.lanes {
-		if !l.touched() && l.err == nil {
-			untouched++
-			continue
-		}
-		r.app.note("%s: %s", l.server.Name, l.ending())
+	lines := r.folded(func(l *lane) (string, bool) { return l.ending(), l.touched() || l.failed() != nil })
+	for _, line := range lines {
+		r.app.note("%s", line)
 	}
-	switch {
-	case untouched == len(r.lanes):
+	if len(lines) == 0 {
 		r.app.note("interrupted before anything was submitted")
-	case untouched > 0:
-		r.app.note("%s not submitted", count(untouched, "more job"))
 	}
 	if _, ok := errors.AsType[*errOutput](cause); ok {
 		return exit(exitFailed)
 	}
 	return exit(exitInterrupted)
+}
+
+// folded returns a line for each text that is told of lanes, behind the names of its servers.
+func (r *runner) folded(tell func(*lane) (text string, told bool)) []string {
+	var texts []string
+	names := map[string][]string{}
+	for _, l := range r.lanes {
+		text, told := tell(l)
+		if !told {
+			continue
+		}
+		if names[text] == nil {
+			texts = append(texts, text)
+		}
+		names[text] = append(names[text], l.server.Name)
+	}
+	for i, text := range texts {
+		texts[i] = screen.Fold(names[text]) + ": " + text
+	}
+	return texts
 }
 
 func count(n int, word string) string {

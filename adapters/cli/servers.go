@@ -88,7 +88,7 @@ func (a *app) serversGetCommand() *cobra.Command {
 		Long:              "Get shows a server. Passwords and keys are never shown to anybody.",
 		Example:           "  remora servers get web\n  remora servers get web -o yaml",
 		Args:              exactly("SERVER"),
-		ValidArgsFunction: a.serverNames,
+		ValidArgsFunction: onlyFirst(a.serverNames),
 		RunE: func(c *cobra.Command, args []string) error {
 			_, server, err := a.server(c.Context(), args[0])
 			if err != nil {

@@ -167,7 +167,7 @@ func TestCompletion(t *testing.T) {
 	for want, args := range map[string][]string{
 		"web\tdeploy@10.0.0.1:22\nworker\tdeploy@10.0.0.2:22\n": {"run", "-s", "w"},
 		"db\tdeploy@10.0.0.3:22\n":                              {"servers", "test", "d"},
-		string(w.job(0).ID) + "\tweb: uptime\n":                 {"jobs", "get", ""},
+		string(w.job(0).ID) + "\tqueued on web: uptime\n":       {"jobs", "get", ""},
 		"table\njson\nyaml\n":                                   {"jobs", "ls", "-o", ""},
 	} {
 		s := w.session()

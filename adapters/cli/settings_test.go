@@ -52,7 +52,7 @@ func TestSettings(t *testing.T) {
 			s := w.session()
 			s.env = c.env
 			var url, token string
-			s.connect = func(_ context.Context, u string, secret domain.Secret) (Services, error) {
+			s.connect = func(_ context.Context, u string, secret domain.Secret, _ func(error)) (Services, error) {
 				url, token = u, secret.Reveal()
 				return w.services(), nil
 			}

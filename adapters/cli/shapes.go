@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -34,24 +35,19 @@ type outputShape struct {
 }
 
 type jobShape struct {
-	ID             domain.JobID    `json:"id"`
-	ServerID       domain.ServerID `json:"server_id"`
-	Server         serverRefShape  `json:"server"`
-	Kind           string          `json:"kind"`
-	Command        string          `json:"command"` // for people; argv and scripts are exact in fields of their own
-	Args           string          `json:"args"`
-	Argv           []string        `json:"argv"`
-	OriginalScript *string         `json:"original_script"`
-	Shell          *string         `json:"shell"`
-	Status         domain.Status   `json:"status"`
-	Phase          *string         `json:"phase"`
-	Reason         *string         `json:"reason"`
-	Message        *string         `json:"message"`
-	Priority       domain.Priority `json:"priority"`
-	Timeout        int64           `json:"timeout"`
-	ExitCode       *int            `json:"exit_code"`   // null unless the command exited
-	Signal         *string         `json:"signal"`      // null unless a signal ended it
-	ExitStatus     *int            `json:"exit_status"` // what a shell would call $?
+	ID       domain.JobID    `json:"id"`
+	ServerID domain.ServerID `json:"server_id"`
+	Server   serverRefShape  `json:"server"`
+	commandShape
+	Status     domain.Status   `json:"status"`
+	Phase      *string         `json:"phase"`
+	Reason     *string         `json:"reason"`
+	Message    *string         `json:"message"`
+	Priority   domain.Priority `json:"priority"`
+	Timeout    int64           `json:"timeout"`
+	ExitCode   *int            `json:"exit_code"`   // null unless the command exited
+	Signal     *string         `json:"signal"`      // null unless a signal ended it
+	ExitStatus *int            `json:"exit_status"` // what a shell would call $?
 	*outputShape
 	StdoutBytes     int64          `json:"stdout_bytes"`
 	StderrBytes     int64          `json:"stderr_bytes"`
@@ -84,14 +80,37 @@ type leftShape struct {
 	Command string `json:"command"`
 }
 
+// commandShape is what a job or a batch runs.
+type commandShape struct {
+	Kind           string   `json:"kind"`
+	Command        string   `json:"command"` // for people; argv and scripts are exact in fields of their own
+	Args           string   `json:"args"`
+	Argv           []string `json:"argv"`
+	OriginalScript *string  `json:"original_script"`
+	Shell          *string  `json:"shell"`
+}
+
+func whatRuns(c domain.Command) commandShape {
+	s := commandShape{
+		Kind: string(c.Kind), Command: c.Text(), Args: c.Args, Argv: c.Argv, OriginalScript: maybe(c.Script), Shell: maybe(c.Shell),
+	}
+	switch c.Kind {
+	case domain.KindShellLine:
+		s.Command = c.Line
+	case domain.KindScript:
+		s.Command = c.Shell
+	case domain.KindArgv: // argv says it
+	}
+	return s
+}
+
 // jobInList returns the shape of a job without output.
 func jobInList(d ports.JobDetail) jobShape {
 	j := &d.Job
 	s := jobShape{
 		ID: j.ID, ServerID: j.ServerID, Server: serverRefShape(d.Server),
-		Kind: string(j.Command.Kind), Command: j.Command.Text(), Args: j.Command.Args, Argv: j.Command.Argv,
-		OriginalScript: maybe(j.Command.Script), Shell: maybe(j.Command.Shell),
-		Status: j.Status, Phase: maybe(string(j.Phase)), Reason: maybe(string(j.Reason)), Message: maybe(j.Message),
+		commandShape: whatRuns(j.Command),
+		Status:       j.Status, Phase: maybe(string(j.Phase)), Reason: maybe(string(j.Reason)), Message: maybe(j.Message),
 		Priority: j.Priority, Timeout: int64(j.Timeout / time.Second),
 		StdoutBytes: j.Output.Stdout, StderrBytes: j.Output.Stderr,
 		Attempt: j.Attempt, Retry: retryShape(j.Retry),
@@ -99,13 +118,6 @@ func jobInList(d ports.JobDetail) jobShape {
 		StartedAt: maybeTime(j.StartedAt), FinishedAt: maybeTime(j.FinishedAt),
 		BatchID: maybe(string(j.BatchID)), OriginJobID: maybe(string(j.OriginID)),
 		CancelRequested: j.CancelRequested, KillConfirmed: j.KillConfirmed(),
-	}
-	switch j.Command.Kind {
-	case domain.KindShellLine:
-		s.Command = j.Command.Line
-	case domain.KindScript:
-		s.Command = j.Command.Shell
-	case domain.KindArgv: // argv says it
 	}
 	if e := j.Exit; e != nil {
 		s.ExitStatus, s.Signal = &e.Code, maybe(e.Signal)
@@ -142,8 +154,17 @@ func wholeJob(d ports.JobDetail) jobShape {
 type paginationShape struct {
 	Limit      int     `json:"limit"`
 	Total      int64   `json:"total"`
+	Capped     bool    `json:"total_capped,omitempty"` // there are more
 	HasNext    bool    `json:"has_next"`
 	NextCursor *string `json:"next_cursor"`
+}
+
+// paginationOf says where in a list n things are of which at most limit were asked for; all of them have no limit.
+func paginationOf(n, limit int, total int64, next string) paginationShape {
+	if limit == math.MaxInt {
+		limit = n
+	}
+	return paginationShape{limit, total, false, next != "", maybe(next)}
 }
 
 type jobsShape struct {
@@ -152,7 +173,8 @@ type jobsShape struct {
 }
 
 func jobsInList(page ports.JobPage, limit int) jobsShape {
-	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationShape{limit, page.Total, page.Next != "", maybe(page.Next)}}
+	s := jobsShape{Jobs: []jobShape{}, Pagination: paginationOf(len(page.Jobs), limit, page.Total, page.Next)}
+	s.Pagination.Capped = page.Capped
 	for _, d := range page.Jobs {
 		s.Jobs = append(s.Jobs, jobInList(d))
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,17 +15,22 @@ import (
 // maxHints bounds for how many servers a summary looks up a host key.
 const maxHints = 10
 
+// maxTold bounds how many servers a summary tells of one by one.
+const maxTold = 10
+
 // summary tells how the run went, and returns the exit code that belongs to it.
 func (r *runner) summary(ctx context.Context) error {
+	if err := r.show(ctx); err != nil {
+		return err
+	}
 	var tally domain.Tally
+	var told []*lane
 	unknown, code := 0, exitDone
 	for _, l := range r.lanes {
-		l.mu.Lock()
-		job, err := l.job, l.err
-		l.mu.Unlock()
+		job, err := l.end()
 		c := laneCode(job, err)
 		if c != exitDone || len(r.lanes) == 1 && !r.options.quiet {
-			r.app.note("%s: %s", l.server.Name, r.outcome(l, job, err))
+			told = append(told, l)
 		}
 		if job != nil && job.Status.Final() {
 			tally.Add(job.Status, 1)
@@ -39,16 +44,47 @@ func (r *runner) summary(ctx context.Context) error {
 			code = c
 		}
 	}
+	r.tell(told)
 	if len(r.lanes) > 1 && (code != exitDone || !r.options.quiet) {
 		r.app.note("%s: %s", count(len(r.lanes), "server"), tallyText(tally, unknown))
 	}
+	if len(told) > maxTold {
+		r.app.note("`remora jobs ls --batch %s --status failed` lists what failed", r.batch)
+	}
 	r.hostKeyHints(ctx)
-	if r.app.global.form != formTable {
-		if err := r.results(ctx); err != nil {
+	return exit(code)
+}
+
+// show prints what is shown at the end: data, or the groups of equal output.
+func (r *runner) show(ctx context.Context) error {
+	switch {
+	case r.options.group:
+		groups, err := r.services.Batches.Groups(ctx, r.batch)
+		if err != nil {
 			return err
 		}
+		if r.app.global.form != formTable {
+			return r.app.print(groupsOf(r.batch, groups), nil)
+		}
+		return r.app.grouper(r.services, r.options.diff).print(ctx, groups)
+	case r.app.global.form != formTable:
+		return r.results(ctx)
 	}
-	return exit(code)
+	return nil
+}
+
+// tell tells of lanes one by one, or where they are many, of those together that ended alike.
+func (r *runner) tell(lanes []*lane) {
+	if len(lanes) <= maxTold {
+		for _, l := range lanes {
+			job, err := l.end()
+			r.app.note("%s: %s", l.server.Name, r.outcome(l, job, err))
+		}
+		return
+	}
+	for _, line := range r.folded(func(l *lane) (string, bool) { return l.fate(), slices.Contains(lanes, l) }) {
+		r.app.note("%s", line)
+	}
 }
 
 // outcome is the lane's, with what to do where the job never came to be.
@@ -72,7 +108,7 @@ func laneCode(job *domain.Job, err error) int {
 		}
 		return ExitCode(err)
 	case job.Status == domain.StatusCompleted:
-		return exitDone
+		return ExitCode(err) // its output may not have come to its end
 	case job.Reason == domain.ReasonTimeout:
 		return exitTimeout
 	case job.Exit != nil && job.Exit.Code != 0 && (job.Reason == domain.ReasonExitNonzero || job.Reason == domain.ReasonSignal):
@@ -148,24 +184,33 @@ func keyText(k *domain.HostKey) string {
 	return k.Fingerprint + " (" + k.Type + ")"
 }
 
+// resultsAtOnce bounds how many jobs are read at the same time.
+const resultsAtOnce = 8
+
 // results prints the finished jobs with their output, for -o json and -o yaml.
 func (r *runner) results(ctx context.Context) error {
-	shapes := []jobShape{}
-	var missing error
-	for _, l := range r.lanes {
+	shapes := make([]*jobShape, len(r.lanes))
+	errs := make([]error, len(r.lanes))
+	places := make(chan struct{}, resultsAtOnce)
+	var all sync.WaitGroup
+	for i, l := range r.lanes {
 		id := l.id()
 		if id == "" {
 			continue
 		}
-		d, err := r.services.Jobs.Get(ctx, id)
-		if err != nil {
-			missing = errors.Join(missing, err)
-			continue
-		}
-		shapes = append(shapes, wholeJob(d))
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			d, err := r.services.Jobs.Get(ctx, id)
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			shape := wholeJob(d)
+			shapes[i] = &shape
+		})
 	}
-	if err := r.app.print(shapes, func(io.Writer) {}); err != nil {
-		return err
-	}
-	return missing
+	all.Wait()
+	shapes = slices.DeleteFunc(shapes, func(s *jobShape) bool { return s == nil })
+	return errors.Join(r.app.print(shapes, nil), errors.Join(errs...))
 }

@@ -33,6 +33,29 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// The size of a terminal that does not tell its own.
+const (
+	usualWidth  = 80
+	usualHeight = 24
+)
+
+// size returns the size of the terminal that output goes to.
+func (a *app) size() (width, height int) {
+	for _, w := range []io.Writer{a.Stdout, a.Stderr} {
+		if f, ok := w.(*os.File); ok {
+			if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 0 {
+				return width, height
+			}
+		}
+	}
+	return usualWidth, usualHeight
+}
+
+func (a *app) width() int {
+	width, _ := a.size()
+	return width
+}
+
 // colors reports whether names are printed in colour on a stream that is a terminal or not.
 func (a *app) colors(terminal bool) bool {
 	switch a.global.color {

@@ -91,7 +91,7 @@ type session struct {
 	env      map[string]string
 	tty      terminals
 	signals  chan os.Signal
-	connect  func(ctx context.Context, url string, token domain.Secret) (Services, error)
+	connect  func(ctx context.Context, url string, token domain.Secret, reach func(error)) (Services, error)
 	config   func(*Config)
 	exitCode chan int
 }
@@ -100,7 +100,7 @@ func (w *world) session() *session {
 	return &session{
 		t: w.t, stdin: strings.NewReader(""), stdout: newBuffer(), stderr: newBuffer(), env: map[string]string{"TERM": "xterm"},
 		signals: make(chan os.Signal), exitCode: make(chan int, 1),
-		connect: func(context.Context, string, domain.Secret) (Services, error) { return w.services(), nil },
+		connect: func(context.Context, string, domain.Secret, func(error)) (Services, error) { return w.services(), nil },
 	}
 }
 

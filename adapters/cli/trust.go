@@ -24,7 +24,7 @@ Compare the fingerprint with what this prints on the server itself, seen on its 
 		Example: `  remora servers trust web
   remora servers trust web --fingerprint SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU`,
 		Args:              exactly("SERVER"),
-		ValidArgsFunction: a.serverNames,
+		ValidArgsFunction: onlyFirst(a.serverNames),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("fingerprint") {
 				if err := domain.CheckFingerprint(fingerprint); err != nil {

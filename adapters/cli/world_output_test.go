@@ -52,6 +52,15 @@ func (p worldOutput) Follow(ctx context.Context, id domain.JobID, after domain.S
 			return err
 		}
 	}
+	p.w.mu.Lock()
+	p.w.followed++
+	p.w.mostFollowed = max(p.w.mostFollowed, p.w.followed)
+	p.w.mu.Unlock()
+	defer func() {
+		p.w.mu.Lock()
+		defer p.w.mu.Unlock()
+		p.w.followed--
+	}()
 	events := 0
 	send := func(e ports.JobEvent) error {
 		if err := emit(e); err != nil {

@@ -34,12 +34,18 @@ type world struct {
 	keys    map[string]domain.Key
 	jobs    map[domain.JobID]*remote
 	order   []domain.JobID
-	health  ports.Health
+	batches []*worldBatch
+
+	followed, mostFollowed int // followings that go on, and the most that ever did at once
+
+	health ports.Health
 
 	behave   func(*remote)                                     // what a job does once it was started; nil stays queued
 	onSubmit func(context.Context, domain.ServerID) error      // before a submission is stored
 	onCancel func(context.Context, domain.JobID) error         // before a cancel is taken in
 	onList   func(context.Context) error                       // before servers are listed
+	onBatch  func() error                                      // before a batch is shown
+	onLook   func(context.Context) error                       // before jobs are listed
 	onFollow func(ctx context.Context, after domain.Seq) error // before each following
 	cut      func(events int) error                            // after each event of a following
 	create   func(ports.NewServer) error                       // before a server is stored
@@ -80,7 +86,10 @@ func newWorld(t *testing.T, names ...string) *world {
 }
 
 func (w *world) services() Services {
-	return Services{Jobs: worldJobs{w}, Output: worldOutput{w}, Servers: worldServers{w}, Access: worldAccess{w}, Keys: worldKeys{w}, System: worldSystem{w}}
+	return Services{
+		Jobs: worldJobs{w}, Batches: worldBatches{w}, Output: worldOutput{w}, Servers: worldServers{w}, Access: worldAccess{w},
+		Keys: worldKeys{w}, System: worldSystem{w},
+	}
 }
 
 // change does something to the world and tells everybody who waits.
@@ -90,6 +99,19 @@ func (w *world) change(do func()) {
 	do()
 	close(w.changed)
 	w.changed = make(chan struct{})
+}
+
+// until waits for something to be so in the world.
+func (w *world) until(so func() bool) {
+	for {
+		w.mu.Lock()
+		done, changed := so(), w.changed
+		w.mu.Unlock()
+		if done {
+			return
+		}
+		<-changed
+	}
 }
 
 func (w *world) byName(name string) *domain.Server {
@@ -178,12 +200,21 @@ func (r *remote) kill(receipt domain.Receipt) {
 type worldJobs struct{ w *world }
 
 func (p worldJobs) Submit(ctx context.Context, s ports.Submission) (ports.JobDetail, error) {
-	w := p.w
-	if w.onSubmit != nil {
-		if err := w.onSubmit(ctx, s.ServerID); err != nil {
+	if p.w.onSubmit != nil {
+		if err := p.w.onSubmit(ctx, s.ServerID); err != nil {
 			return ports.JobDetail{}, err
 		}
 	}
+	r, err := p.w.store(s, "")
+	if err != nil {
+		return ports.JobDetail{}, err
+	}
+	p.w.begin(r)
+	return p.Get(ctx, r.job.ID)
+}
+
+// store keeps a job, queued.
+func (w *world) store(s ports.Submission, batch domain.BatchID) (*remote, error) {
 	w.mu.Lock()
 	server, ok := w.servers[s.ServerID]
 	var inactive bool
@@ -193,15 +224,15 @@ func (p worldJobs) Submit(ctx context.Context, s ports.Submission) (ports.JobDet
 	w.mu.Unlock()
 	switch {
 	case s.IdempotencyKey == "":
-		return ports.JobDetail{}, domain.Invalid("idempotency_key", "the command line sends a key with every submission")
+		return nil, domain.Invalid("idempotency_key", "the command line sends a key with every submission")
 	case !ok:
-		return ports.JobDetail{}, domain.ErrServerNotFound
+		return nil, domain.ErrServerNotFound
 	case inactive:
-		return ports.JobDetail{}, domain.ErrServerInactive
+		return nil, domain.ErrServerInactive
 	}
 	command, err := commandOf(s)
 	if err != nil {
-		return ports.JobDetail{}, err
+		return nil, err
 	}
 	r := &remote{w: w, command: s, canceled: make(chan struct{})}
 	w.change(func() {
@@ -213,27 +244,32 @@ func (p worldJobs) Submit(ctx context.Context, s ports.Submission) (ports.JobDet
 		}
 		r.server = *server
 		id := domain.JobID("00000000-0000-7000-8000-" + string(s.ServerID)[32:] + fmt.Sprintf("%08d", n+1))
-		timeout, priority := s.Timeout, s.Priority
+		timeout, priority, retry := s.Timeout, s.Priority, domain.DefaultRetry()
 		if timeout == 0 {
 			timeout = 300 * time.Second
 		}
 		if priority == 0 {
 			priority = domain.DefaultPriority
 		}
-		r.job, err = domain.NewJob(id, s.ServerID, command, priority, timeout, domain.DefaultRetry(), epoch)
+		if s.Retry != nil {
+			retry = *s.Retry
+		}
+		r.job, err = domain.NewJob(id, s.ServerID, command, priority, timeout, retry, epoch)
 		if err == nil {
+			r.job.BatchID = batch
 			w.jobs[id] = r
 			w.order = append(w.order, id)
 		}
 	})
-	if err != nil {
-		return ports.JobDetail{}, err
-	}
+	return r, err
+}
+
+// begin starts a job, where there is something for it to do.
+func (w *world) begin(r *remote) {
 	if w.behave != nil {
 		r.start()
 		w.running.Go(func() { w.behave(r) })
 	}
-	return p.Get(ctx, r.job.ID)
 }
 
 func commandOf(s ports.Submission) (domain.Command, error) {
@@ -271,7 +307,12 @@ func (r *remote) detail() ports.JobDetail {
 	return ports.JobDetail{Job: *r.job, Server: r.server.Ref()}
 }
 
-func (p worldJobs) List(_ context.Context, q ports.JobQuery) (ports.JobPage, error) {
+func (p worldJobs) List(ctx context.Context, q ports.JobQuery) (ports.JobPage, error) {
+	if p.w.onLook != nil {
+		if err := p.w.onLook(ctx); err != nil {
+			return ports.JobPage{}, err
+		}
+	}
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
 	if q.Limit < 1 || q.Limit > 100 {
@@ -281,6 +322,7 @@ func (p worldJobs) List(_ context.Context, q ports.JobQuery) (ports.JobPage, err
 	for _, id := range slices.Backward(p.w.order) {
 		r := p.w.jobs[id]
 		if (len(q.Statuses) == 0 || slices.Contains(q.Statuses, r.job.Status)) && (q.ServerID == "" || q.ServerID == r.server.ID) &&
+			(q.BatchID == "" || q.BatchID == r.job.BatchID) &&
 			strings.Contains(r.job.Command.Text(), q.Search) {
 			all = append(all, r.detail())
 		}

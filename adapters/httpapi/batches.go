@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -63,12 +62,8 @@ func (s *Server) getBatch(c echo.Context) error {
 	p := params(c, "page", "limit", "cursor", "status", "sort_order")
 	q := ports.JobQuery{
 		Limit: int(p.number("limit", 1, 100, defaultLimit)), Page: p.page(), Cursor: p.text("cursor"), Sort: ports.SortCreated,
-		Asc: p.oneOf("sort_order", "desc", "asc") == "asc",
-	}
-	if p.has("status") {
-		for status := range strings.SplitSeq(p.text("status"), ",") {
-			q.Statuses = append(q.Statuses, domain.Status(strings.TrimSpace(status)))
-		}
+		Asc:      p.oneOf("sort_order", "desc", "asc") == "asc",
+		Statuses: words[domain.Status](p, "status", "one or several with commas: queued, running, completed, failed, canceled"),
 	}
 	if p.err != nil {
 		return p.err

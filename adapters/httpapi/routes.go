@@ -46,12 +46,7 @@ func (s *Server) route(e *echo.Echo) {
 	get(api+"/jobs/:id/stderr", s.getStream(domain.Stderr))
 	get(api+"/jobs/:id/stream", s.follow)
 
-	e.POST(api+"/jobs/bulk", s.submitBatch)
-	get(api+"/batches", s.listBatches)
-	get(api+"/batches/:id", s.getBatch)
-	get(api+"/batches/:id/groups", s.getGroups)
-	e.POST(api+"/batches/:id/cancel", s.cancelBatch)
-	e.POST(api+"/batches/:id/rerun", s.rerunBatch)
+	s.routeBatches(e, get)
 	get(api+"/system/info", s.getSystemInfo)
 	get(api+"/system/enhanced", s.getSystemEnhanced)
 
@@ -83,6 +78,15 @@ func (s *Server) route(e *echo.Echo) {
 	get(api+"/servers/:id/status", s.checkServer)
 	get(api+"/servers/status/all", s.checkServers)
 	e.POST(api+"/pem-files/upload", s.uploadKey)
+}
+
+func (s *Server) routeBatches(e *echo.Echo, get func(path string, h echo.HandlerFunc)) {
+	e.POST(api+"/jobs/bulk", s.submitBatch)
+	get(api+"/batches", s.listBatches)
+	get(api+"/batches/:id", s.getBatch)
+	get(api+"/batches/:id/groups", s.getGroups)
+	e.POST(api+"/batches/:id/cancel", s.cancelBatch)
+	e.POST(api+"/batches/:id/rerun", s.rerunBatch)
 }
 
 // underAPI reports whether a path is the API's, whether or not something is there.

@@ -22,22 +22,22 @@ func (b *Backlog) Take(ctx context.Context, limit int, at time.Time) ([]domain.T
 	}
 	defer end()
 	var tickets []domain.Ticket
-	pending := domain.InTurn(b.s.pick(func(j *domain.Job) bool { return j.Phase == domain.PhasePending }, byUrgency))
 	window := domain.NewWindow(b.s.capacity(), b.s.queued())
+	pending := window.InTurn(b.s.pick(func(j *domain.Job) bool { return j.Phase == domain.PhasePending }, byUrgency))
 	rooms := newRooms(b.s)
 	looked := 0
 	for _, j := range pending[:min(limit, len(pending))] {
-		if window.Full(j.Priority) {
+		if window.Room(j.Priority) == 0 {
 			break
 		}
 		looked++
 		var err error
 		switch batch := b.s.batches[j.BatchID]; {
 		case batch != nil && batch.Stopped():
-			err = j.RequestCancel(batch.StopReason, at)
+			err = j.RequestCancel(domain.ReasonBatch, at)
 		case rooms.take(j):
 			err = j.Offer(at)
-			window.Add(j.Priority)
+			window.Add(j.Line())
 			tickets = append(tickets, j.Ticket())
 		default:
 			err = j.Hold(at)
@@ -47,7 +47,7 @@ func (b *Backlog) Take(ctx context.Context, limit int, at time.Time) ([]domain.T
 		}
 		b.s.write(j)
 	}
-	more := len(pending) > looked && !window.Full(pending[looked].Priority)
+	more := len(pending) > looked && window.Room(pending[looked].Priority) > 0
 	waiting := b.s.pick(func(j *domain.Job) bool { return j.Phase == domain.PhaseDetached && due(j, at) }, byNextAction)
 	for _, j := range waiting[:min(limit, len(waiting))] {
 		if err := j.Reoffer(at); err != nil {
@@ -60,11 +60,11 @@ func (b *Backlog) Take(ctx context.Context, limit int, at time.Time) ([]domain.T
 }
 
 // queued counts the tickets that are in the queue.
-func (s *Store) queued() map[domain.Priority]int {
-	n := map[domain.Priority]int{}
+func (s *Store) queued() map[domain.Line]int {
+	n := map[domain.Line]int{}
 	for _, r := range s.jobs {
 		if r.job.Phase == domain.PhaseEnqueued {
-			n[r.job.Priority]++
+			n[r.job.Line()]++
 		}
 	}
 	return n

@@ -128,7 +128,7 @@ func (r *Batches) Results(ctx context.Context, id domain.BatchID) ([]domain.Resu
 }
 
 // Stop implements ports.BatchRepository.
-func (r *Batches) Stop(ctx context.Context, id domain.BatchID, reason domain.Reason, limit int, at time.Time) (ports.StopStep, error) {
+func (r *Batches) Stop(ctx context.Context, id domain.BatchID, limit int, at time.Time) (ports.StopStep, error) {
 	end, err := r.s.begin(ctx)
 	if err != nil {
 		return ports.StopStep{}, err
@@ -138,7 +138,7 @@ func (r *Batches) Stop(ctx context.Context, id domain.BatchID, reason domain.Rea
 	if b == nil {
 		return ports.StopStep{}, domain.ErrBatchNotFound
 	}
-	b.Stop(reason, at)
+	b.Stop(domain.ReasonUser, at)
 	var step ports.StopStep
 	live := r.s.pick(func(j *domain.Job) bool {
 		return j.BatchID == id && (j.Status == domain.StatusQueued || j.Status == domain.StatusRunning && !j.CancelRequested)
@@ -147,7 +147,7 @@ func (r *Batches) Stop(ctx context.Context, id domain.BatchID, reason domain.Rea
 	})
 	step.More = len(live) > limit
 	for _, j := range live[:min(limit, len(live))] {
-		if err := j.RequestCancel(reason, at); err != nil {
+		if err := j.RequestCancel(domain.ReasonBatch, at); err != nil {
 			return ports.StopStep{}, err
 		}
 		r.s.write(j)
@@ -181,7 +181,7 @@ func (s *Store) settle(j *domain.Job) {
 	failures := s.tally(b.ID).Failed
 	switch {
 	case b.Stopped():
-		if j.Status == domain.StatusQueued && j.RequestCancel(b.StopReason, j.UpdatedAt) == nil {
+		if j.Status == domain.StatusQueued && j.RequestCancel(domain.ReasonBatch, j.UpdatedAt) == nil {
 			s.write(j)
 		}
 	case j.Status == domain.StatusFailed && b.StopAfterFailures > 0 && failures >= int64(b.StopAfterFailures):
@@ -195,7 +195,7 @@ func (s *Store) cancelUnsent(b *domain.Batch, at time.Time) {
 	for _, j := range s.pick(func(j *domain.Job) bool {
 		return j.BatchID == b.ID && (j.Status == domain.StatusQueued || j.Phase == domain.PhaseClaimed)
 	}, byUrgency) {
-		if j.RequestCancel(b.StopReason, at) == nil {
+		if j.RequestCancel(domain.ReasonBatch, at) == nil {
 			s.write(j)
 		}
 	}

@@ -169,9 +169,9 @@ func (r *batches) Add(ctx context.Context, key ports.Idempotency, b *domain.Batc
 }
 
 // Stop implements ports.BatchRepository.
-func (r *batches) Stop(ctx context.Context, id domain.BatchID, reason domain.Reason, limit int, at time.Time) (ports.StopStep, error) {
-	step, err := r.BatchRepository.Stop(ctx, id, reason, limit, at)
-	r.meters.ended.WithLabelValues(string(domain.StatusCanceled), string(reason)).Add(float64(step.Canceled))
+func (r *batches) Stop(ctx context.Context, id domain.BatchID, limit int, at time.Time) (ports.StopStep, error) {
+	step, err := r.BatchRepository.Stop(ctx, id, limit, at)
+	r.meters.ended.WithLabelValues(string(domain.StatusCanceled), string(domain.ReasonBatch)).Add(float64(step.Canceled))
 	return step, err
 }
 

@@ -329,8 +329,9 @@ func TestMeters_ChangeNothing(t *testing.T) {
 	contract.Store(t, func(*testing.T) contract.Storage {
 		m, s := metrics.New("test"), memory.NewStore(time.Now)
 		return contract.Storage{
-			Jobs: m.Jobs(s.Jobs()), Backlog: m.Backlog(s.Backlog()), Workers: m.Workers(s.Workers()), Output: m.OutputStore(s.Output()),
-			Servers: s.Servers(), Tokens: s.Tokens(),
+			Jobs: m.Jobs(s.Jobs()), Batches: m.Batches(s.Batches()), Backlog: m.Backlog(s.Backlog()), Workers: m.Workers(s.Workers()), Output: m.OutputStore(s.Output()),
+			Servers: s.Servers(), Tokens: s.Tokens(), Passes: s.Passes(),
+			Keys: s.Keys(), Checks: s.Checks(), MasterKey: s.MasterKeyCheck(),
 		}
 	})
 }

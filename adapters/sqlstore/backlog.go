@@ -124,6 +124,11 @@ func release(c *conn, at time.Time, from string, args ...any) error {
 
 // Take implements ports.Backlog.
 func (b *backlog) Take(ctx context.Context, limit int, at time.Time) (tickets []domain.Ticket, more bool, err error) {
+	// Every end of a job wakes the dispatchers of every process; most find nothing, and that shall cost no transaction.
+	var any bool
+	if err := b.s.read(ctx, func(c *conn) error { return c.get(&any, anySQL, c.d.instant(at)) }); err != nil || !any {
+		return nil, false, err
+	}
 	err = b.s.write(ctx, func(c *conn) error {
 		tickets, more = nil, false
 		offered, morePending, err := offer(c, limit, at)
@@ -146,9 +151,12 @@ func (b *backlog) Take(ctx context.Context, limit int, at time.Time) (tickets []
 	return tickets, more, nil
 }
 
+const anySQL = `SELECT EXISTS (SELECT 1 FROM jobs WHERE phase = 'pending')
+	OR EXISTS (SELECT 1 FROM jobs WHERE phase = 'detached' AND next_action_at <= ?)`
+
 // offer makes pending jobs enqueued where their server and their batch have room, and held where one has none.
 func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, err error) {
-	pending, more, err := inTurn(c, limit)
+	pending, rest, err := inTurn(c, limit)
 	if err != nil || len(pending) == 0 {
 		return nil, false, err
 	}
@@ -160,8 +168,8 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 		return nil, false, err
 	}
 	jobs, err := load(c, pending, "phase = 'pending'", "{lock skip}")
-	if err != nil || len(jobs) == 0 {
-		return nil, more, err
+	if err != nil {
+		return nil, false, err
 	}
 	rooms, err := roomsOf(c, pending)
 	if err != nil {
@@ -175,9 +183,9 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 		return nil, false, err
 	}
 	var moved, stopped []*domain.Job
-	for _, j := range domain.InTurn(jobs) {
-		if window.Full(j.Priority) {
-			more = false
+	for _, j := range window.InTurn(jobs) {
+		if window.Room(j.Priority) == 0 {
+			rest = max(rest, j.Priority)
 			break
 		}
 		g := gates[j.BatchID]
@@ -189,7 +197,7 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 		case rooms[j.ServerID] > 0 && g.take():
 			verb = j.Offer
 			rooms[j.ServerID]--
-			window.Add(j.Priority)
+			window.Add(j.Line())
 			offered = append(offered, j)
 		}
 		if err := verb(at); err != nil {
@@ -197,12 +205,10 @@ func offer(c *conn, limit int, at time.Time) (offered []*domain.Job, more bool, 
 		}
 		moved = append(moved, j)
 	}
-	for _, j := range stopped {
-		if _, err := cancelAll(c, []*domain.Job{j}, domain.Reason(gates[j.BatchID].StopReason), at, map[domain.ServerID]bool{}); err != nil {
-			return nil, false, err
-		}
+	if _, err := cancelAll(c, stopped, at, nil); err != nil { // what is pending has no place
+		return nil, false, err
 	}
-	return offered, more, moves(c, moved)
+	return offered, rest > 0 && window.Room(rest) > 0, moves(c, moved)
 }
 
 const roomsSQL = `SELECT s.id, s.max_sessions - (SELECT COUNT(*) FROM jobs j {of in flight}

@@ -76,12 +76,7 @@ func (r *batches) Add(ctx context.Context, key ports.Idempotency, b *domain.Batc
 		if err != nil {
 			return err
 		}
-		for _, j := range list {
-			if err := insertJob(c, j); err != nil {
-				return err
-			}
-		}
-		return nil
+		return insertJobs(c, list)
 	})
 	if err == nil && earlier == nil && key.Key != "" {
 		r.s.sweepKeys(ctx)
@@ -234,7 +229,7 @@ func (r *batches) Results(ctx context.Context, id domain.BatchID) (results []dom
 const stopWhere = `batch_id = ? AND batch_id <> '' AND status IN ('queued', 'running') AND (status = 'queued' OR cancel_requested <> {true})`
 
 // Stop implements ports.BatchRepository.
-func (r *batches) Stop(ctx context.Context, id domain.BatchID, reason domain.Reason, limit int, at time.Time) (step ports.StopStep, err error) {
+func (r *batches) Stop(ctx context.Context, id domain.BatchID, limit int, at time.Time) (step ports.StopStep, err error) {
 	err = r.s.write(ctx, func(c *conn) error {
 		step = ports.StopStep{}
 		var g gate
@@ -245,7 +240,7 @@ func (r *batches) Stop(ctx context.Context, id domain.BatchID, reason domain.Rea
 		if !ok {
 			return domain.ErrBatchNotFound
 		}
-		if err := g.mark(c, reason, at); err != nil {
+		if err := g.mark(c, domain.ReasonUser, at); err != nil {
 			return err
 		}
 		list, err := candidates(c, stopWhere+" ORDER BY CASE WHEN phase = 'enqueued' THEN 0 WHEN status = 'queued' THEN 1 ELSE 2 END, id LIMIT ?",
@@ -264,7 +259,7 @@ func (r *batches) Stop(ctx context.Context, id domain.BatchID, reason domain.Rea
 			return err
 		}
 		freed := map[domain.ServerID]bool{}
-		if step.Asked, err = cancelAll(c, jobs, reason, at, freed); err != nil {
+		if step.Asked, err = cancelAll(c, jobs, at, freed); err != nil {
 			return err
 		}
 		step.Canceled = int64(len(jobs) - len(step.Asked))

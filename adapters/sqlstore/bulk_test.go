@@ -46,7 +46,7 @@ func (s *Store) Fill(t testing.TB, url string, n int, job func(i int) *domain.Jo
 	put()
 	put = s.bulk(t, tx, "jobs", columns...)
 	for _, j := range jobs {
-		put(append(jobValues(s.d, j), title(j.Command), textID(foldedCommand(j.Command)))...)
+		put(jobValues(s.d, j, textID(foldedCommand(j.Command)))...)
 	}
 	put()
 	put = s.bulk(t, tx, "job_output", "job_id", "seq", "attempt", "stream", "offset", "at", "size", "codec", "data")

@@ -145,7 +145,7 @@ func (gs gates) settle(c *conn, jobs []*domain.Job, freed map[domain.ServerID]bo
 		}
 		spent, err := g.spent(c, 0)
 		if err == nil && spent {
-			err = g.stop(c, domain.ReasonBatch, at, freed)
+			err = g.stop(c, at, freed)
 		}
 		if err != nil {
 			return err
@@ -167,8 +167,8 @@ func (gs gates) settle(c *conn, jobs []*domain.Job, freed map[domain.ServerID]bo
 
 // stop ends everything of the batch that is queued, and asks for the end of what was claimed and of which nothing was sent
 // to its server yet: its worker finds that out before it sends anything.
-func (g *gate) stop(c *conn, reason domain.Reason, at time.Time, freed map[domain.ServerID]bool) error {
-	if err := g.mark(c, reason, at); err != nil {
+func (g *gate) stop(c *conn, at time.Time, freed map[domain.ServerID]bool) error {
+	if err := g.mark(c, domain.ReasonBatch, at); err != nil {
 		return err
 	}
 	list, err := candidates(c, unsentWhere, g.ID)
@@ -179,7 +179,7 @@ func (g *gate) stop(c *conn, reason domain.Reason, at time.Time, freed map[domai
 	if err != nil {
 		return err
 	}
-	_, err = cancelAll(c, jobs, reason, at, freed)
+	_, err = cancelAll(c, jobs, at, freed)
 	return err
 }
 
@@ -195,12 +195,12 @@ func (g *gate) mark(c *conn, reason domain.Reason, at time.Time) error {
 	return err
 }
 
-// cancelAll requests the cancel of jobs and writes them. It returns those that are running.
-func cancelAll(c *conn, jobs []*domain.Job, reason domain.Reason, at time.Time, freed map[domain.ServerID]bool) (asked []*domain.Job, err error) {
+// cancelAll requests the cancel of jobs of a stopped batch and writes them. It returns those that are running.
+func cancelAll(c *conn, jobs []*domain.Job, at time.Time, freed map[domain.ServerID]bool) (asked []*domain.Job, err error) {
 	ended := map[time.Time][]string{}
 	for _, j := range jobs {
 		was := j.InFlight()
-		if err := j.RequestCancel(reason, at); err != nil {
+		if err := j.RequestCancel(domain.ReasonBatch, at); err != nil {
 			return nil, err
 		}
 		if was && !j.InFlight() {
@@ -214,9 +214,9 @@ func cancelAll(c *conn, jobs []*domain.Job, reason domain.Reason, at time.Time, 
 	}
 	for when, ids := range ended {
 		// What domain.Job.RequestCancel makes of a queued job, many in one statement.
-		_, err := c.exec(`UPDATE jobs SET status = 'canceled', phase = '', reason = ?, message = '', cancel_requested = {true},
+		_, err := c.exec(`UPDATE jobs SET status = 'canceled', phase = '', reason = 'batch', message = '', cancel_requested = {true},
 				updated_at = ?, finished_at = ?, deadline_at = NULL, next_action_at = NULL, revision = revision + 1
-			WHERE id {in}`, string(reason), c.d.at(when), c.d.at(when), c.d.list(ids))
+			WHERE id {in}`, c.d.at(when), c.d.at(when), c.d.list(ids))
 		if err != nil {
 			return nil, err
 		}

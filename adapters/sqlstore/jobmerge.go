@@ -55,7 +55,7 @@ func (l *listing) ranges() []*filter {
 	}
 	byStatus := len(l.by.exprs) > 1 // then the cursor stands in the ranges of one status
 	var all []*filter
-	if l.q.BatchID != "" || !byStatus && l.q.ServerID == "" && len(l.q.Statuses) == 0 && len(l.q.Reasons) == 0 {
+	if !byStatus && (l.q.BatchID != "" || l.q.ServerID == "" && len(l.q.Statuses) == 0 && len(l.q.Reasons) == 0) {
 		return []*filter{l.whole().with(common)}
 	}
 	for _, k := range l.kinds {
@@ -63,7 +63,12 @@ func (l *listing) ranges() []*filter {
 		if l.q.ServerID != "" {
 			f.and("j.server_id = ?", text(string(l.q.ServerID)))
 		}
-		f.and("j.status = ? AND j.reason = ?", string(k.Status), string(k.Reason))
+		how := ""
+		if l.q.BatchID != "" { // a batch is few: its jobs are looked through for each kind
+			f.and("j.batch_id = ? AND j.batch_id <> ''", text(string(l.q.BatchID)))
+			how = "{by order}"
+		}
+		f.and(how+"j.status = ? AND "+how+"j.reason = ?", string(k.Status), string(k.Reason))
 		switch {
 		case l.after == nil || byStatus && before(l.after.Text, string(k.Status), l.q.Asc):
 		case byStatus && string(k.Status) != l.after.Text:

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/heysubinoy/remora/domain"
@@ -25,12 +27,7 @@ func (r *jobs) Add(ctx context.Context, key ports.Idempotency, list ...*domain.J
 				return err
 			}
 		}
-		for _, j := range list {
-			if err := insertJob(c, j); err != nil {
-				return err
-			}
-		}
-		return nil
+		return insertJobs(c, list)
 	})
 	if err == nil && earlier == nil && key.Key != "" {
 		r.s.sweepKeys(ctx)
@@ -84,27 +81,14 @@ func (s *Store) sweepKeys(ctx context.Context) {
 // keepTextSQL stores a text once, for all jobs that run it.
 const keepTextSQL = "INSERT INTO job_texts (id, search) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
 
-const insertJobSQL = `INSERT INTO jobs (` + jobColumns + `, title, text_id) VALUES (?, ?, ?, ?, ?, ?,
-	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const (
+	insertJobsSQL = "INSERT INTO jobs (" + jobColumns + ", title, text_id) VALUES "
+	jobMarks      = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+	?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	jobsPerStep = 50 // jobs inserted by one statement
+)
 
-func insertJob(c *conn, j *domain.Job) error {
-	search := foldedCommand(j.Command)
-	err := c.insertAfter(keepTextSQL, []any{textID(search), search}, insertJobSQL, append(jobValues(c.d, j), title(j.Command), textID(search))...)
-	if err == nil {
-		return keepAttempt(c, j)
-	}
-	switch c.d.fault(err) {
-	case faultExists, faultTaken:
-		return domain.ErrJobExists.Because(err)
-	case faultReference:
-		return domain.ErrServerNotFound.Because(err)
-	}
-	return err
-}
-
-// jobValues are the values of jobColumns.
-func jobValues(d *dialect, j *domain.Job) []any {
+func jobValues(d *dialect, j *domain.Job, textID int64) []any {
 	code, signal := exitColumns(j.Exit)
 	return []any{
 		string(j.ID), string(j.ServerID), string(j.BatchID), int(j.Priority), int64(j.Timeout), string(j.Retry.Mode), j.Retry.MaxAttempts,
@@ -113,8 +97,54 @@ func jobValues(d *dialect, j *domain.Job) []any {
 		d.at(j.CreatedAt), d.at(j.UpdatedAt), d.at(j.StartedAt), d.at(j.FinishedAt), d.at(j.DeadlineAt), d.at(j.NextActionAt),
 		j.Output.Stdout, j.Output.Stderr, int64(j.LastSeq), j.Revision,
 		string(j.OriginID), string(j.Command.Kind), j.Command.Line, j.Command.Args, argvColumn(j.Command.Argv),
-		j.Command.Script, j.Command.Shell,
+		j.Command.Script, j.Command.Shell, title(j.Command), textID,
 	}
+}
+
+// insertJobs inserts jobs, many in one statement.
+func insertJobs(c *conn, list []*domain.Job) error {
+	for step := range slices.Chunk(list, jobsPerStep) {
+		err := insertStep(c, step)
+		switch c.d.fault(err) {
+		case faultExists, faultTaken:
+			return domain.ErrJobExists.Because(err)
+		case faultReference:
+			return domain.ErrServerNotFound.Because(err)
+		}
+		if err != nil {
+			return err
+		}
+		for _, j := range step {
+			if err := keepAttempt(c, j); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func insertStep(c *conn, step []*domain.Job) error {
+	known := map[string]int64{}
+	var args []any
+	for i, j := range step {
+		search := foldedCommand(j.Command)
+		id, kept := known[search]
+		if !kept {
+			id = textID(search)
+			known[search] = id
+		}
+		args = append(args, jobValues(c.d, j, id)...)
+		if i == len(step)-1 && !kept {
+			return c.insertAfter(keepTextSQL, []any{id, search}, insertJobsSQL+jobMarks+strings.Repeat(", "+jobMarks, i), args...)
+		}
+		if !kept {
+			if _, err := c.exec(keepTextSQL, id, search); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := c.exec(insertJobsSQL+jobMarks+strings.Repeat(", "+jobMarks, len(step)-1), args...)
+	return err
 }
 
 // keepAttempt stores the record of an attempt once, however often the job that ended it is saved.
@@ -172,7 +202,7 @@ func (r *jobs) Save(ctx context.Context, job *domain.Job) error {
 		if g := gates[job.BatchID]; g.stopped() && job.Status == domain.StatusQueued {
 			again := *job
 			again.Revision++
-			if _, err := cancelAll(c, []*domain.Job{&again}, domain.Reason(g.StopReason), job.UpdatedAt, freed); err != nil {
+			if _, err := cancelAll(c, []*domain.Job{&again}, job.UpdatedAt, freed); err != nil {
 				return err
 			}
 		}

@@ -27,10 +27,10 @@ const (
 )
 
 const (
-	benchServers = 200
-	fewJobs      = 1000
-	rareWord     = "zanzibar"
-	noWord       = "xylophonist"
+	historyServers = 200
+	fewJobs        = 1000
+	rareWord       = "zanzibar"
+	noWord         = "xylophonist"
 )
 
 // history is a stored history of jobs.
@@ -152,7 +152,7 @@ func (h *history) calls(b *testing.B) []call {
 	list("reason", ports.JobQuery{Reasons: []domain.Reason{domain.ReasonTimeout}})
 	list("reasons that are rare", ports.JobQuery{Reasons: []domain.Reason{domain.ReasonLost, domain.ReasonBatch}})
 	list("server", ports.JobQuery{ServerID: server})
-	list("server, far page", ports.JobQuery{ServerID: server, Page: max(1, h.n/benchServers/40)})
+	list("server, far page", ports.JobQuery{ServerID: server, Page: max(1, h.n/historyServers/40)})
 	list("batch", ports.JobQuery{BatchID: h.batch})
 	list("time: a day", ports.JobQuery{CreatedAfter: h.end.Add(-36 * time.Hour), CreatedBefore: h.end.Add(-12 * time.Hour)})
 	list("time: 60 days", ports.JobQuery{CreatedAfter: h.end.Add(-60*24*time.Hour - 17*time.Minute)})
@@ -200,7 +200,7 @@ func newHistory(b *testing.B, url string, n int) *history {
 	b.Helper()
 	began := time.Now()
 	h := &history{Store: open(b, url), n: n, end: fixture.Now()}
-	for i := range benchServers {
+	for i := range historyServers {
 		server := fixture.Server(b, fixture.Named(fmt.Sprintf("srv%03d.example.org", i)), fixture.Sessions(domain.MaxSessions), func(s *domain.Server) {
 			s.LastCheck = &domain.Check{Connected: i%10 > 0, At: h.end}
 		})
@@ -233,7 +233,7 @@ func (g *generator) job(b *testing.B, i int) *domain.Job {
 	dice := i * 7919 % 10_000 // spread evenly over the jobs
 	at := g.end.Add(-(90 * 24 * time.Hour / time.Duration(g.n)) * time.Duration(g.n-i)).Truncate(time.Microsecond)
 	j := &domain.Job{
-		ID: fixture.ID[domain.JobID](b), ServerID: g.servers[i%benchServers].ID, Command: g.command(b, i, dice),
+		ID: fixture.ID[domain.JobID](b), ServerID: g.servers[i%historyServers].ID, Command: g.command(b, i, dice),
 		Priority: domain.Priority(1 + dice%10), Timeout: 5 * time.Minute, Retry: domain.DefaultRetry(),
 		Attempt: 1, Epoch: 1, Worker: g.workers, CreatedAt: at, StartedAt: at.Add(80 * time.Millisecond),
 		Status: domain.StatusCompleted, Exit: &domain.Exit{}, Revision: 5,
@@ -268,10 +268,10 @@ func (g *generator) job(b *testing.B, i int) *domain.Job {
 
 // batched puts every third two hundred jobs into a batch.
 func (g *generator) batched(b *testing.B, i int, j *domain.Job) *domain.Job {
-	if i/benchServers%3 > 0 {
+	if i/historyServers%3 > 0 {
 		return j
 	}
-	if i%benchServers == 0 {
+	if i%historyServers == 0 {
 		g.batches = append(g.batches, fixture.ID[domain.BatchID](b))
 	}
 	j.BatchID = g.batches[len(g.batches)-1]
@@ -284,8 +284,8 @@ func (g *generator) command(b *testing.B, i, dice int) domain.Command {
 	switch {
 	case i%(g.n/10) == g.n/20:
 		line, args = "restore", fmt.Sprintf("--from Backup-%d --to %s", i, strings.ToUpper(rareWord))
-	case i/benchServers%3 == 0:
-		line = fmt.Sprintf("systemctl restart unit-%d", i/benchServers)
+	case i/historyServers%3 == 0:
+		line = fmt.Sprintf("systemctl restart unit-%d", i/historyServers)
 	case dice < 3000:
 		line = "systemctl status " + []string{"nginx", "postgresql", "sshd", "cron", "docker"}[dice%5]
 	case dice < 6500:

@@ -71,6 +71,7 @@ var owners = []owner{
 	{"github.com/rs/zerolog", []string{"bootstrap", "adapters/httpapi"}, "everybody else logs through log/slog"},
 	{"github.com/spf13/cobra", []string{"adapters/cli"}, "the command line is parsed in one place"},
 	{"github.com/spf13/pflag", []string{"adapters/cli"}, "the command line is parsed in one place"},
+	{"github.com/aymanbagabas/go-udiff", []string{"adapters/cli"}, "differences are shown by the command line"},
 	{"golang.org/x/term", []string{"adapters/cli"}, "only the command line has a terminal"},
 	{"github.com/mattn/go-isatty", []string{"adapters/cli", "bootstrap"}, "only the command line and the log ask for a terminal"},
 	{"gopkg.in/yaml.v3", []string{"adapters/cli", "adapters/httpapi/openapi"}, "the command line reads and prints YAML, and the OpenAPI document is written in it"},

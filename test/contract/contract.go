@@ -22,6 +22,7 @@ import (
 // Storage is the storage ports over one store.
 type Storage struct {
 	Jobs    ports.JobRepository
+	Batches ports.BatchRepository
 	Backlog ports.Backlog
 	Workers ports.WorkerRepository
 	Output  ports.OutputStore
@@ -41,6 +42,7 @@ type Open func(t *testing.T) Storage
 // Store runs the suites of all storage ports.
 func Store(t *testing.T, open Open) {
 	t.Run("JobRepository", func(t *testing.T) { JobRepository(t, open) })
+	t.Run("BatchRepository", func(t *testing.T) { BatchRepository(t, open) })
 	t.Run("Backlog", func(t *testing.T) { Backlog(t, open) })
 	t.Run("WorkerRepository", func(t *testing.T) { WorkerRepository(t, open) })
 	t.Run("OutputStore", func(t *testing.T) { OutputStore(t, open) })

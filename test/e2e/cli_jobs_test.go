@@ -117,6 +117,6 @@ func (d *desk) logsAcrossRestart(t *testing.T, api *cluster.Process) {
 		fmt.Fprintf(&want, "line %d\n", i+1)
 	}
 	require.Equal(t, want.String(), follower.Out())
-	require.Equal(t, "end", follower.Log())
+	require.Regexp(t, `\Aremora: the API is away, trying again: [^\n]+\nremora: the API is back\nend\z`, follower.Log(), "said once each")
 	require.Equal(t, want.String(), d.ok(t, "jobs", "logs", string(id)))
 }

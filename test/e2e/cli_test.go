@@ -37,6 +37,8 @@ func TestCommandLine(t *testing.T) {
 	t.Run("CtrlC", d.ctrlC)
 	t.Run("ReaderGoesAway", d.readerGoes)
 	t.Run("Jobs", d.jobsStory)
+	t.Run("Batches", d.batchStory)
+	t.Run("Copies", d.copies)
 	t.Run("Servers", d.serversStory)
 	t.Run("TrustStory", d.trustStory)
 	t.Run("Client", d.clientStory)
@@ -170,7 +172,7 @@ func (d *desk) ctrlC(t *testing.T) {
 	proc.WaitCount(t, mark, 2*n)
 	p.Signal(t, syscall.SIGINT)
 	require.Equal(t, 130, p.Exit(t, 30*time.Second))
-	require.Equal(t, 2, strings.Count(p.Log(), "0 processes left"), p.Log())
+	require.Contains(t, p.Log(), "remora: web-[2-3]: canceled, 0 processes left\n")
 	require.Empty(t, proc.Find(t, mark))
 }
 

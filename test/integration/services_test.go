@@ -28,6 +28,7 @@ func TestDrivingPorts(t *testing.T) {
 			t.Run("JobService", func(t *testing.T) { contract.JobService(t, open) })
 			t.Run("SystemService", func(t *testing.T) { contract.SystemService(t, open) })
 			t.Run("KeyService", func(t *testing.T) { contract.KeyService(t, open) })
+			t.Run("BatchService", func(t *testing.T) { contract.BatchService(t, open) })
 			t.Run("ServerService", func(t *testing.T) { contract.ServerService(t, open) })
 		})
 	}

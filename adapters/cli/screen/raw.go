@@ -12,6 +12,7 @@ import (
 type Raw struct {
 	out, err rawHalf
 	begun    bool // a terminal shows a line that is not ended
+	last     byte // of what was written
 }
 
 var _ Lane = (*Raw)(nil)
@@ -32,6 +33,9 @@ func (r *Raw) Write(s domain.Stream, data []byte) error {
 	h := &r.out
 	if s == domain.Stderr {
 		h = &r.err
+	}
+	if len(data) > 0 {
+		r.last = data[len(data)-1]
 	}
 	if !h.face.Terminal {
 		_, err := h.face.To.Write(data)
@@ -65,6 +69,19 @@ func (r *Raw) Flush() error {
 		h = r.out
 	}
 	_, err := io.WriteString(h.face.To, "\n")
+	return err
+}
+
+// End flushes, and ends the line where that is not a terminal's, so that something else can follow on a line of its own.
+func (r *Raw) End() error {
+	last := r.last
+	if err := r.Flush(); err != nil {
+		return err
+	}
+	if r.out.face.Terminal || last == 0 || last == '\n' {
+		return nil
+	}
+	_, err := io.WriteString(r.out.face.To, "\n")
 	return err
 }
 

@@ -183,3 +183,25 @@ func (h *half) put(p []byte) error {
 	_, err := h.face.To.Write(p)
 	return err
 }
+
+// Bold returns text that stands out.
+func Bold(text string) string { return "\x1b[1m" + text + reset }
+
+// PaintDiff returns a line of a unified diff in the colour that is usual for it.
+func PaintDiff(line string) string {
+	code := ""
+	switch {
+	case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "---"):
+		code = "1"
+	case strings.HasPrefix(line, "+"):
+		code = "32"
+	case strings.HasPrefix(line, "-"):
+		code = "31"
+	case strings.HasPrefix(line, "@@"):
+		code = "36"
+	}
+	if code == "" || strings.IndexByte(line, esc) >= 0 {
+		return line
+	}
+	return "\x1b[" + code + "m" + line + reset
+}

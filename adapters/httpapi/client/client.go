@@ -26,6 +26,10 @@ type Config struct {
 	Token     domain.Secret // empty asks without one
 	HTTP      *http.Client  // nil takes one with time limits on dialing and on the first byte of an answer
 	UserAgent string        // empty is "remora-client"
+
+	// Reach is told by whoever follows a job that the API is away, with the error of each try, and that it is back, with
+	// nil. It may be called at once from many; nil tells nobody.
+	Reach func(error)
 }
 
 // Client is the driving ports over HTTP. Every one is safe for concurrent use.
@@ -49,6 +53,7 @@ type conn struct {
 	token  domain.Secret
 	http   *http.Client
 	agent  string
+	reach  func(error)
 	pauses pauses
 }
 
@@ -61,9 +66,12 @@ func New(cfg Config) (*Client, error) {
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.RawQuery != "" || base.User != nil {
 		return nil, domain.Invalid("url", "%q is not the address of an API server; give one as http://127.0.0.1:8080", cfg.URL)
 	}
-	c := &conn{base: base, token: cfg.Token, agent: cfg.UserAgent, pauses: defaultPauses()}
+	c := &conn{base: base, token: cfg.Token, agent: cfg.UserAgent, reach: cfg.Reach, pauses: defaultPauses()}
 	if c.agent == "" {
 		c.agent = "remora-client"
+	}
+	if c.reach == nil {
+		c.reach = func(error) {}
 	}
 	own := http.Client{Transport: transport()}
 	if cfg.HTTP != nil {

@@ -27,8 +27,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serve runs a real API server over a world.
 func serve(t *testing.T, w *drivingports.World) *httpapi.Server {
 	t.Helper()
+	return serveAt(t, w, "127.0.0.1:0")
+}
+
+func serveAt(t *testing.T, w *drivingports.World, addr string) *httpapi.Server {
+	t.Helper()
 	s, err := httpapi.Open(httpapi.Config{
-		Addr: "127.0.0.1:0", Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), Keys: w.Keys(), System: w.System(), Auth: w.Auth(),
+		Addr: addr, Jobs: w.Jobs(), Batches: w.Batches(), Output: w.Output(), Servers: w.Servers(), Access: w.Access(), Keys: w.Keys(), System: w.System(), Auth: w.Auth(),
 		Tokens: w.Tokens(), Sessions: w.Sessions(),
 	})
 	require.NoError(t, err)
@@ -62,7 +67,8 @@ func services(t *testing.T) contract.Services {
 
 func TestJobService(t *testing.T) { contract.JobService(t, services) }
 
-func TestKeyService(t *testing.T) { contract.KeyService(t, services) }
+func TestKeyService(t *testing.T)   { contract.KeyService(t, services) }
+func TestBatchService(t *testing.T) { contract.BatchService(t, services) }
 
 func TestServerService(t *testing.T) { contract.ServerService(t, services) }
 

@@ -53,6 +53,9 @@ func (c *Output) Follow(ctx context.Context, id domain.JobID, after domain.Seq, 
 			}
 		case !passing(err) || seen.IsZero() || time.Since(seen) > c.pauses.giveUp:
 			return err
+		default:
+			f.away = true
+			c.reach(err)
 		}
 		// Half fixed, half by chance: many readers do not come back in step.
 		wait := time.NewTimer(pause/2 + rand.N(pause/2+1))
@@ -84,6 +87,7 @@ type follower struct {
 	emit   func(ports.JobEvent) error
 	last   *domain.Job // as it was last emitted
 	told   int         // events that were emitted
+	away   bool        // the last try did not meet the API
 	done   bool        // complete was emitted
 	failed error       // emit failed, or the events make no sense
 }
@@ -110,6 +114,10 @@ func (f *follower) connect(ctx context.Context) (met bool, err error) {
 		body := make([]byte, 64<<10)
 		n, _ := readSome(resp.Body, body)
 		return false, f.answerError(resp, body[:n])
+	}
+	if f.away {
+		f.away = false
+		f.reach(nil)
 	}
 	events := newEventReader(resp.Body, func() { silence.Reset(f.pauses.silence) })
 	for {

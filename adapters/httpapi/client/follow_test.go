@@ -284,3 +284,34 @@ func BenchmarkFollow_Latency(b *testing.B) {
 	require.NoError(b, <-ended)
 	c.Close()
 }
+
+func TestFollow_TellsThatTheAPIIsAwayAndBack(t *testing.T) {
+	w := drivingports.New()
+	first := serve(t, w)
+	told := make(chan error, 10_000)
+	c, err := client.New(client.Config{
+		URL: first.URL(), Token: domain.NewSecret(drivingports.Token), Reach: func(err error) { told <- err },
+	})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	c.SetPauses(time.Millisecond, 5*time.Millisecond, time.Minute, time.Minute)
+	id := submit(t, w)
+	run := w.Begin(t)
+	seen, done := make(chan struct{}, 100), make(chan error, 1)
+	go func() {
+		done <- c.Output.Follow(t.Context(), id, 0, func(ports.JobEvent) error { seen <- struct{}{}; return nil })
+	}()
+	<-seen
+	require.Empty(t, told, "of an API that is there nothing is told")
+	require.NoError(t, first.Close())
+	require.ErrorIs(t, <-told, &domain.Error{Code: "api_unreachable"})
+	serveAt(t, w, first.Addr())
+	for err := range told {
+		if err == nil {
+			break
+		}
+	}
+	run.Exit(t, domain.Exit{})
+	require.NoError(t, <-done)
+	require.Empty(t, told)
+}

@@ -227,13 +227,15 @@ type BatchWithJobs struct {
 
 // BatchWithJobsOf returns the answer to q.
 func BatchWithJobsOf(d ports.BatchDetail, q ports.JobQuery) BatchWithJobs {
-	return BatchWithJobs{Batch: BatchOf(d), Jobs: jobsOf(d.Jobs), Pagination: pageOf(q.Limit, q.Page, q.Cursor, d.Jobs.Next, d.Jobs.Total)}
+	w := BatchWithJobs{Batch: BatchOf(d), Jobs: jobsOf(d.Jobs), Pagination: pageOf(q.Limit, q.Page, q.Cursor, d.Jobs.Next, d.Jobs.Total)}
+	w.Pagination.Capped = d.Jobs.Capped
+	return w
 }
 
 // Detail returns what it was made of.
 func (w BatchWithJobs) Detail() ports.BatchDetail {
 	d := w.Batch.Detail()
-	d.Jobs = ports.JobPage{Jobs: details(w.Jobs), Total: w.Pagination.Total, Next: orEmpty[string](w.Pagination.NextCursor)}
+	d.Jobs = ports.JobPage{Jobs: details(w.Jobs), Total: w.Pagination.Total, Capped: w.Pagination.Capped, Next: orEmpty[string](w.Pagination.NextCursor)}
 	return d
 }
 
@@ -297,18 +299,6 @@ func details(jobs []Job) []ports.JobDetail {
 		list = append(list, j.Detail())
 	}
 	return list
-}
-
-func pageOf(limit, page int, cursor, next string, total int64) Pagination {
-	p := Pagination{Limit: limit, Total: total, HasNext: next != "", HasPrev: cursor != "" || page > 1, NextCursor: orNull(next)}
-	if limit > 0 {
-		p.TotalPages = (total + int64(limit) - 1) / int64(limit)
-	}
-	if cursor == "" {
-		page = max(page, 1)
-		p.Page = &page
-	}
-	return p
 }
 
 func texts[T ~string](list []T) []string {

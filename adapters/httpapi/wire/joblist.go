@@ -65,17 +65,21 @@ func JobListOf(p ports.JobPage, q ports.JobQuery, f Filters) JobList {
 	for i := range p.Jobs {
 		l.Jobs = append(l.Jobs, JobOf(&p.Jobs[i].Job, &p.Jobs[i].Server))
 	}
-	l.Pagination = Pagination{
-		Limit: q.Limit, Total: p.Total, Capped: p.Capped, HasNext: p.Next != "", HasPrev: q.Cursor != "" || q.Page > 1, NextCursor: orNull(p.Next),
-	}
-	if q.Limit > 0 {
-		l.Pagination.TotalPages = (p.Total + int64(q.Limit) - 1) / int64(q.Limit)
-	}
-	if q.Cursor == "" {
-		page := max(q.Page, 1)
-		l.Pagination.Page = &page
-	}
+	l.Pagination = pageOf(q.Limit, q.Page, q.Cursor, p.Next, p.Total)
+	l.Pagination.Capped = p.Capped
 	return l
+}
+
+func pageOf(limit, page int, cursor, next string, total int64) Pagination {
+	p := Pagination{Limit: limit, Total: total, HasNext: next != "", HasPrev: cursor != "" || page > 1, NextCursor: orNull(next)}
+	if limit > 0 {
+		p.TotalPages = (total + int64(limit) - 1) / int64(limit)
+	}
+	if cursor == "" {
+		page = max(page, 1)
+		p.Page = &page
+	}
+	return p
 }
 
 // Page returns the page that the list was made of.

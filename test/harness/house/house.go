@@ -40,6 +40,9 @@ func New(t testing.TB, url string, s *sshd.Server, env ...string) *House {
 // Jobs speaks to the API.
 func (h *House) Jobs() ports.Jobs { return h.api.Jobs }
 
+// Batches speaks to the API.
+func (h *House) Batches() ports.Batches { return h.api.Batches }
+
 // Output speaks to the API.
 func (h *House) Output() ports.Output { return h.api.Output }
 

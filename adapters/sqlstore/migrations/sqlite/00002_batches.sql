@@ -33,7 +33,7 @@ CREATE TABLE job_hashes (
 -- Jobs are offered in turn: batch by batch within a priority.
 DROP INDEX jobs_pending;
 CREATE INDEX jobs_pending ON jobs (priority DESC, batch_id, created_at, id) WHERE phase = 'pending';
-CREATE INDEX jobs_enqueued ON jobs (priority) WHERE phase = 'enqueued';
+CREATE INDEX jobs_enqueued ON jobs (priority, batch_id) WHERE phase = 'enqueued';
 
 -- Released jobs take the room that they were released into until they are offered.
 DROP INDEX jobs_held;
