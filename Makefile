@@ -8,7 +8,7 @@ BUILD := go build -trimpath -ldflags "-s -w -X github.com/heysubinoy/remora/boot
 PROGRAMS := bin/remora bin/remora-api bin/remora-worker bin/remora-queue bin/remora-client
 FUZZTIME ?= 10s
 
-.PHONY: help need build man run test race contract fuzz golden docs lint bench bench-db e2e check fmt clean $(PROGRAMS)
+.PHONY: help need build man run test race contract fuzz golden docs lint bench bench-db e2e check fmt env clean $(PROGRAMS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ check: lint test ## all that must hold before a change is sent
 
 fmt: ## format the Go files
 	gofmt -w $$(git ls-files '*.go')
+
+env: ## write .env with random secrets for docker compose; never in place of one
+	@.ci/env.sh
 
 clean: ## remove what was built; data/ stays
 	rm -rf bin

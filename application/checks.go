@@ -75,7 +75,7 @@ func (a *Servers) check(ctx context.Context, id domain.ServerID) (ports.ServerCh
 	var report ports.TestReport
 	switch {
 	case errors.Is(err, domain.ErrCredentialNeeded):
-		report.Message = err.Error()
+		report.Message, err = err.Error(), nil
 	case err != nil:
 		return ports.ServerCheck{}, err
 	default:

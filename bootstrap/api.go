@@ -114,6 +114,6 @@ func (p *API) announceFirst(ctx context.Context) error {
 
 func tellAddress(address string, until time.Time) {
 	if !until.IsZero() {
-		fmt.Fprintf(os.Stderr, "Signed in once, until %s:  %s\n", until.Local().Format("15:04"), address)
+		fmt.Fprintf(os.Stderr, "To sign in, once and until %s, open  %s\n", until.Local().Format("15:04"), address)
 	}
 }

@@ -28,7 +28,8 @@ type Config struct {
 	NetQueueAddr      string
 	QueueName         string
 	NetQueueDir       string
-	NetQueueTokenFile string // empty: see Config.QueueToken
+	NetQueueTokenFile string        // empty: see Config.QueueToken
+	NetQueueToken     domain.Secret // the token itself, in place of its file
 	NetQueueTLS       TLSFiles
 
 	WorkerConcurrency    int
@@ -41,6 +42,7 @@ type Config struct {
 	MaxUploadSize        int64 // of a key file
 
 	MasterKeyFile string        // empty: see Config.Vault
+	MasterKey     domain.Secret // the key itself, in place of its file
 	SessionSecret domain.Secret // empty: see Config.SessionKey
 	DataDir       string
 	AuthMode      AuthMode
@@ -52,7 +54,7 @@ type Config struct {
 	PprofAddr   string // on the loopback interface; empty: nowhere
 
 	logLevelGiven bool
-	shown         []shown
+	shown         []Setting
 }
 
 // TLSFiles names the PEM files of a TLS connection; empty means none.
@@ -88,9 +90,16 @@ func (c Config) Postgres() bool { return strings.HasPrefix(c.DatabaseURL.Reveal(
 func (c Config) String() string {
 	var b strings.Builder
 	for _, s := range c.shown {
-		fmt.Fprintf(&b, "%s=%s\n", s.name, s.value)
+		fmt.Fprintf(&b, "%s=%s\n", s.Name, s.Value)
 	}
 	return b.String()
+}
+
+// Settings returns every setting in force, by name.
+func (c Config) Settings() []Setting {
+	all := slices.Clone(c.shown)
+	slices.SortFunc(all, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
 // Load reads the settings from getenv and, where that returns nothing, from the file .env in the working directory, and
@@ -98,10 +107,18 @@ func (c Config) String() string {
 func Load(getenv func(string) string) (Config, error) {
 	file, err := readDotEnv(".env")
 	r := &reader{get: func(name string) string {
-		if v := getenv(name); v != "" {
+		if v := getenv(name); strings.TrimSpace(v) != "" {
 			return v
 		}
 		return file[name]
+	}, source: func(name string) Source {
+		switch {
+		case strings.TrimSpace(getenv(name)) != "":
+			return SourceEnvironment
+		case strings.TrimSpace(file[name]) != "":
+			return SourceFile
+		}
+		return SourceDefault
 	}}
 	r.fail(err)
 	c := r.config()
@@ -122,11 +139,11 @@ func settingsInvalid(mistakes ...error) error {
 
 // Variables lists the names of all settings.
 func Variables() []string {
-	r := &reader{get: func(string) string { return "" }}
+	r := &reader{get: func(string) string { return "" }, source: func(string) Source { return SourceDefault }}
 	r.config()
 	names := make([]string, len(r.shown))
 	for i, s := range r.shown {
-		names[i] = s.name
+		names[i] = s.Name
 	}
 	return names
 }
@@ -143,6 +160,7 @@ func (r *reader) config() Config {
 		QueueName:         r.matching("QUEUE_NAME", "job_queue", queueName, "1 to 128 letters, digits, dots, dashes and underscores"),
 		NetQueueDir:       r.text("NETQUEUE_DIR", filepath.Join(dataDir, "netqueue")),
 		NetQueueTokenFile: r.text("NETQUEUE_TOKEN_FILE", ""),
+		NetQueueToken:     r.longSecret("NETQUEUE_TOKEN"),
 		NetQueueTLS:       r.tls(),
 
 		WorkerConcurrency:    r.concurrency(),
@@ -155,6 +173,7 @@ func (r *reader) config() Config {
 		MaxUploadSize:        r.size("MAX_UPLOAD_SIZE", "64KiB", 1<<10, 1<<20),
 
 		MasterKeyFile: r.text("REMORA_MASTER_KEY_FILE", ""),
+		MasterKey:     r.longSecret("REMORA_MASTER_KEY"),
 		SessionSecret: r.longSecret("SESSION_SECRET"),
 		DataDir:       dataDir,
 		AuthMode:      AuthMode(r.oneOf("AUTH_MODE", string(AuthToken), string(AuthToken), string(AuthNone))),
@@ -171,6 +190,11 @@ func (r *reader) config() Config {
 	if c.PprofAddr != "" && !Loopback(c.PprofAddr) {
 		r.mistake("PPROF_ADDR", c.PprofAddr, "profiles show what is in memory; give an address on the loopback interface, as 127.0.0.1:6060")
 	}
+	for _, name := range []string{"NEXT_PUBLIC_API_URL", "NEXT_PUBLIC_BACKEND_URL"} {
+		r.browserURL(name) // the dashboard's build reads them; a mistake is told here, where the others are
+	}
+	r.oneOfTwo("REMORA_MASTER_KEY", "REMORA_MASTER_KEY_FILE")
+	r.oneOfTwo("NETQUEUE_TOKEN", "NETQUEUE_TOKEN_FILE")
 	if c.AuthMode == AuthNone {
 		r.loopbackOnly("METRICS_ADDR", c.MetricsAddr)
 		r.loopbackOnly("SERVER_ADDR", c.ServerAddr)

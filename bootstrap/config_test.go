@@ -123,6 +123,8 @@ func TestLoad_OneMistakeEach(t *testing.T) {
 		{"MAX_OUTPUT_SIZE", "9999999999TiB", "GiB"},
 		{"MAX_UPLOAD_SIZE", "1023", "1024 to 1048576"},
 		{"MAX_UPLOAD_SIZE", "2MiB", "1024 to 1048576"},
+		{"NEXT_PUBLIC_API_URL", "api:8080", "page's own origin"},
+		{"NEXT_PUBLIC_BACKEND_URL", "ftp://api", "page's own origin"},
 		{"ALLOWED_SHELLS", "bash", "absolute"},
 		{"ALLOWED_SHELLS", "/bin/../bin/sh", "absolute"},
 		{"ALLOWED_SHELLS", ",", "at least one"},
@@ -220,6 +222,55 @@ func TestLoad_SampleSecretsAreRefused(t *testing.T) {
 	_, err = bootstrap.Load(env("DATABASE_URL", "postgres://u:Your-Secret-Key@db/r"))
 	require.ErrorContains(t, err, "DATABASE_URL")
 	require.NotContains(t, err.Error(), "Your-Secret-Key")
+}
+
+// A secret that guards something by itself is long, nobody's example, and given in one way.
+func TestLoad_SecretsOfTheirOwn(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const long = "0123456789abcdef0123456789abcdef"
+	for _, name := range []string{"SESSION_SECRET", "NETQUEUE_TOKEN", "REMORA_MASTER_KEY"} {
+		for value, says := range map[string]string{
+			"your-secret-key": "known sample", "Password123": "known sample", long[1:]: "has 31 characters; give at least 32",
+		} {
+			_, err := bootstrap.Load(env(name, value))
+			require.ErrorContains(t, err, name+": ")
+			require.ErrorContains(t, err, says)
+			require.NotContains(t, err.Error(), value)
+		}
+		c, err := bootstrap.Load(env(name, " "+long+"\n"))
+		require.NoError(t, err)
+		require.NotContains(t, fmt.Sprintf("%+v %s", c, c), long)
+		require.Contains(t, c.String(), name+"=[secret]")
+	}
+	for name, file := range map[string]string{"NETQUEUE_TOKEN": "NETQUEUE_TOKEN_FILE", "REMORA_MASTER_KEY": "REMORA_MASTER_KEY_FILE"} {
+		_, err := bootstrap.Load(env(name, long, file, "/some/file"))
+		require.ErrorContains(t, err, name)
+		require.ErrorContains(t, err, file)
+	}
+}
+
+func TestSettings_SayWhereTheyComeFrom(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile(".env", []byte("LOG_LEVEL=warn\nQUEUE_NAME=night\nPOSTGRES_PASSWORD=hunter2\nLOG_FORMAT=\n"), 0o600))
+	c, err := bootstrap.Load(env("LOG_LEVEL", "error", "QUEUE_NAME", " "))
+	require.NoError(t, err)
+	all := map[string]bootstrap.Setting{}
+	for i, s := range c.Settings() {
+		all[s.Name] = s
+		if i > 0 {
+			require.Less(t, c.Settings()[i-1].Name, s.Name)
+		}
+	}
+	require.Len(t, all, len(bootstrap.Variables()))
+	for _, want := range []bootstrap.Setting{
+		{Name: "LOG_LEVEL", Value: "error", Source: bootstrap.SourceEnvironment},
+		{Name: "QUEUE_NAME", Value: "night", Source: bootstrap.SourceFile},
+		{Name: "POSTGRES_PASSWORD", Value: "[secret]", Source: bootstrap.SourceFile},
+		{Name: "LOG_FORMAT", Value: "", Source: bootstrap.SourceDefault},
+		{Name: "SERVER_ADDR", Value: "127.0.0.1:8080", Source: bootstrap.SourceDefault},
+	} {
+		require.Equal(t, want, all[want.Name])
+	}
 }
 
 func TestLoad_NoSecretShows(t *testing.T) {

@@ -63,10 +63,24 @@ func cliConfig() cli.Config {
 				return NewQueue(cfg, s, log)
 			})
 		},
+		Web: web, QueueHealth: queueHealth, WorkerHealth: workerHealth,
 		RepairQueue: repairQueue,
+		Settings:    settings,
 		Backup:      loaded(Backup),
 		Restore:     loaded(Restore),
 	}
+}
+
+func settings() ([]cli.Setting, error) {
+	cfg, err := Load(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	var all []cli.Setting
+	for _, s := range cfg.Settings() {
+		all = append(all, cli.Setting{Name: s.Name, Value: s.Value, Source: string(s.Source)})
+	}
+	return all, nil
 }
 
 func connect(_ context.Context, url string, token domain.Secret, reach func(error)) (cli.Services, error) {

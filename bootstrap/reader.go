@@ -19,12 +19,27 @@ import (
 // reader turns text into settings. It goes on after a mistake, so that all of them are told at once.
 type reader struct {
 	get      func(string) string
-	shown    []shown
+	source   func(string) Source
+	shown    []Setting
 	mistakes []error
 }
 
-// shown is a setting as Config.String shows it.
-type shown struct{ name, value string }
+// Source says where a setting comes from.
+type Source string
+
+// The sources.
+const (
+	SourceDefault     Source = "default"
+	SourceFile        Source = ".env"
+	SourceEnvironment Source = "environment"
+)
+
+// Setting is a setting in force, for people: of a secret the value is "[secret]".
+type Setting struct {
+	Name   string
+	Value  string
+	Source Source
+}
 
 var (
 	sslModes  = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
@@ -63,6 +78,10 @@ func (r *reader) notSample(name, secret string) {
 	}
 }
 
+func (r *reader) show(name, value string) {
+	r.shown = append(r.shown, Setting{Name: name, Value: value, Source: r.source(name)})
+}
+
 func (r *reader) peek(name string) string { return strings.TrimSpace(r.get(name)) }
 
 func (r *reader) text(name, def string) string {
@@ -70,7 +89,7 @@ func (r *reader) text(name, def string) string {
 	if v == "" {
 		v = def
 	}
-	r.shown = append(r.shown, shown{name, v})
+	r.show(name, v)
 	return v
 }
 
@@ -80,8 +99,24 @@ func (r *reader) secret(name string) domain.Secret {
 	if !s.Empty() {
 		text = s.String()
 	}
-	r.shown = append(r.shown, shown{name, text})
+	r.show(name, text)
 	return s
+}
+
+// oneOfTwo says that a secret and the file of it cannot both be given.
+func (r *reader) oneOfTwo(name, file string) {
+	if r.peek(name) != "" && r.peek(file) != "" {
+		r.hidden(name, file+" is set too; keep one of them")
+	}
+}
+
+// browserURL is an address that browsers are to ask; empty means where their page came from.
+func (r *reader) browserURL(name string) {
+	v := r.text(name, "")
+	u, err := url.Parse(v)
+	if v != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil) {
+		r.hidden(name, "give an address as https://remora.example.org, or nothing for the page's own origin")
+	}
 }
 
 // longSecret is a secret that guards something by itself: long enough, and nobody's example.

@@ -29,6 +29,13 @@ const leastToken = 32
 
 // Vault returns the vault of the master key. The error names the setting and the file.
 func (c Config) Vault(o Origin) (*vault.Vault, error) {
+	if !c.MasterKey.Empty() {
+		key, err := vault.ParseKey(c.MasterKey)
+		if err != nil {
+			return nil, naming("REMORA_MASTER_KEY", err)
+		}
+		return vault.New(key)
+	}
 	key, err := fromFile(c, o, secretFile{
 		setting: "REMORA_MASTER_KEY_FILE", named: c.MasterKeyFile, name: "master.key",
 		advice: "openssl rand -base64 32",
@@ -41,6 +48,9 @@ func (c Config) Vault(o Origin) (*vault.Vault, error) {
 
 // QueueToken returns the secret that workers, API and NetQueue share. The error names the setting and the file.
 func (c Config) QueueToken(o Origin) (domain.Secret, error) {
+	if !c.NetQueueToken.Empty() {
+		return c.NetQueueToken, nil
+	}
 	file := secretFile{
 		setting: "NETQUEUE_TOKEN_FILE", named: c.NetQueueTokenFile, name: "queue.token",
 		advice: "openssl rand -hex 32",

@@ -124,3 +124,42 @@ func TestSecrets_DataDirThatCannotBe(t *testing.T) {
 	_, err := bootstrap.Config{DataDir: filepath.Join(file, "data")}.Vault(bootstrap.Made)
 	require.ErrorContains(t, err, "REMORA_DATA_DIR")
 }
+
+func TestSecrets_GivenAsThemselves(t *testing.T) {
+	c := bootstrap.Config{
+		DataDir: t.TempDir(), MasterKey: domain.NewSecret("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+		NetQueueToken: domain.NewSecret(strings.Repeat("q", 32)), SessionSecret: domain.NewSecret(strings.Repeat("s", 32)),
+	}
+	for _, origin := range []bootstrap.Origin{bootstrap.Named, bootstrap.Made} {
+		_, err := c.Vault(origin)
+		require.NoError(t, err)
+		token, err := c.QueueToken(origin)
+		require.NoError(t, err)
+		require.True(t, token == c.NetQueueToken)
+		key, err := c.SessionKey(origin)
+		require.NoError(t, err)
+		require.True(t, key == c.SessionSecret)
+	}
+	left, err := os.ReadDir(c.DataDir)
+	require.NoError(t, err)
+	require.Empty(t, left, "a secret that was given was made too")
+	c.MasterKey = domain.NewSecret(strings.Repeat("no key ", 8))
+	_, err = c.Vault(bootstrap.Named)
+	require.ErrorContains(t, err, "REMORA_MASTER_KEY: not a master key")
+	require.NotContains(t, err.Error(), "no key ")
+}
+
+func TestSecrets_SessionKey(t *testing.T) {
+	c := bootstrap.Config{DataDir: t.TempDir()}
+	_, err := c.SessionKey(bootstrap.Named)
+	require.ErrorContains(t, err, "SESSION_SECRET is not set")
+	made, err := c.SessionKey(bootstrap.Made)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(made.Reveal()), 32)
+	again, err := c.SessionKey(bootstrap.Made)
+	require.NoError(t, err)
+	require.True(t, made == again)
+	info, err := os.Stat(filepath.Join(c.DataDir, "session.secret"))
+	require.NoError(t, err)
+	require.EqualValues(t, 0o600, info.Mode().Perm())
+}

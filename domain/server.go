@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -116,7 +117,7 @@ func (s *Server) Binding() Binding {
 
 var (
 	fingerprintShape = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}$`)
-	hostnameShape    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$|^[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?$`)
+	idShape          = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
 // CheckFingerprint fails with fingerprint_invalid unless f looks as ssh-keygen -l prints it.
@@ -132,11 +133,11 @@ func (s *Server) Check() error {
 	if err := checkLine("name", s.Name, MaxNameBytes); err != nil {
 		return err
 	}
-	if err := checkLine("hostname", s.Hostname, MaxHostnameBytes); err != nil {
-		return err
+	if idShape.MatchString(s.Name) {
+		return Invalid("name", "name %q looks like an id, and could not be told from one; give another", s.Name)
 	}
-	if !hostnameShape.MatchString(s.Hostname) {
-		return Invalid("hostname", "hostname %q is neither a host name nor an IP address", s.Hostname)
+	if err := checkHostname(s.Hostname); err != nil {
+		return err
 	}
 	if s.Port < 1 || s.Port > 65535 {
 		return Invalid("port", "port %d is out of range; give 1 to 65535", s.Port)
@@ -190,8 +191,14 @@ func checkLine(field, v string, limit int) error {
 		return Invalid(field, "%s is %d bytes, at most %d are allowed", field, len(v), limit)
 	case !utf8.ValidString(v):
 		return Invalid(field, "%s is not valid UTF-8", field)
-	case strings.ContainsFunc(v, func(r rune) bool { return r < 0x20 || r == 0x7f }):
-		return Invalid(field, "%s contains a control character", field)
+	case strings.ContainsFunc(v, unseen):
+		return Invalid(field, "%s contains a control character or one that cannot be seen", field)
 	}
 	return nil
+}
+
+// unseen are characters that make one text look like another: controls, those that turn the direction of writing, and
+// those without any width.
+func unseen(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }

@@ -21,6 +21,7 @@ const codeKeyEncrypted = "key_encrypted"
 // credentialOptions are the ways to give a credential; none of them is a secret in a flag.
 type credentialOptions struct {
 	key             string
+	stored          string
 	passwordStdin   bool
 	passphraseStdin bool
 }
@@ -28,12 +29,13 @@ type credentialOptions struct {
 func (o *credentialOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.key, "key", "", "log in with the private key in this file")
+	f.StringVar(&o.stored, "stored-key", "", "log in with the stored key of this name (remora keys)")
 	f.BoolVar(&o.passwordStdin, "password-stdin", false, "log in with the password on stdin")
 	f.BoolVar(&o.passphraseStdin, "passphrase-stdin", false, "the key's passphrase is on stdin")
 }
 
 func (o *credentialOptions) check(c *cobra.Command) error {
-	if err := exclusive(c, "key", "password-stdin"); err != nil {
+	if err := exclusive(c, "key", "stored-key", "password-stdin"); err != nil {
 		return err
 	}
 	if o.passphraseStdin && o.key == "" {
@@ -51,6 +53,8 @@ func (o *credentialOptions) read(ctx context.Context, a *app, who string, ask bo
 			c.Passphrase, err = a.secretFromStdin(ctx, "passphrase", "--passphrase-stdin")
 		}
 		return domain.AuthKey, c, err
+	case o.stored != "":
+		return domain.AuthKey, c, nil
 	case o.passwordStdin:
 		c.Password, err = a.secretFromStdin(ctx, "password", "--password-stdin")
 		return domain.AuthPassword, c, err
@@ -75,14 +79,17 @@ func (a *app) withPassphrase(ctx context.Context, c domain.Credential, send func
 	return send(c)
 }
 
-func readKey(path string) (domain.Secret, error) {
+func readKey(path string) (domain.Secret, error) { return readKeyFile("--key", path) }
+
+// readKeyFile reads a key; what is the flag or argument that names it.
+func readKeyFile(what, path string) (domain.Secret, error) {
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxSecretBytes {
-		return domain.Secret{}, usage("--key: %s is larger than a private key can be", path)
+		return domain.Secret{}, usage("%s: %s is larger than a private key can be", what, path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return domain.Secret{}, usage("--key: the key cannot be read: %v", err)
+		return domain.Secret{}, usage("%s: the key cannot be read: %v", what, err)
 	}
 	return domain.NewSecret(string(text)), nil
 }
@@ -94,6 +101,7 @@ type addOptions struct {
 	tags      []string
 	hostKey   string
 	acceptNew bool
+	jump      string
 	sessions  int
 	inactive  bool
 }
@@ -109,6 +117,7 @@ Nothing is sent to a server before its host key is confirmed: give it with --hos
 ` + "`remora servers trust`" + `, or let the first key that it shows be pinned with --accept-new.`,
 		Example: `  remora servers add web deploy@10.0.0.5 --key ~/.ssh/id_ed25519 --tag production
   remora servers add db root@db.example.com:2222 --password-stdin < password.txt
+  remora servers add app deploy@10.1.0.7 --jump bastion --stored-key id_ed25519
   remora servers add web deploy@10.0.0.5 --key id --host-key SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU`,
 		Args: exactly("NAME", "HOSTNAME"),
 		RunE: func(c *cobra.Command, args []string) error { return a.addServer(c, o, args[0], args[1]) },
@@ -121,6 +130,7 @@ Nothing is sent to a server before its host key is confirmed: give it with --hos
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "a tag; may be repeated")
 	f.StringVar(&o.hostKey, "host-key", "", "its host key: a SHA256:… fingerprint or a known_hosts line")
 	f.BoolVar(&o.acceptNew, "accept-new", false, "pin the first host key it shows")
+	f.StringVar(&o.jump, "jump", "", "the server it is reached through, by name or id")
 	f.IntVar(&o.sessions, "max-sessions", 0, "jobs at once on it (default 8)")
 	f.BoolVar(&o.inactive, "inactive", false, "take no jobs yet")
 	return c
@@ -139,6 +149,14 @@ func (a *app) addServer(c *cobra.Command, o addOptions, name, where string) erro
 	if err != nil {
 		return err
 	}
+	if o.jump != "" {
+		jump, err := findServer(ctx, s.Servers, o.jump)
+		if err != nil {
+			return err
+		}
+		n.ProxyJump = jump.ID
+	}
+	n.Key = o.stored
 	who := address(n.User, n.Hostname, max(n.Port, 22))
 	if n.Port != 0 {
 		who = address(n.User, n.Hostname, n.Port)

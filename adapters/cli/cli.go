@@ -51,12 +51,18 @@ type Config struct {
 	API    func(ctx context.Context) error
 	Worker func(ctx context.Context) error
 	Queue  func(ctx context.Context) error
+	Web    func(ctx context.Context, api string) error
+	// QueueHealth and WorkerHealth fail when the queue, or this machine's worker, is not there.
+	QueueHealth  func(ctx context.Context) error
+	WorkerHealth func(ctx context.Context) error
 	// RepairQueue mends the queue's log in dir, which no queue has open, and says what it did.
 	RepairQueue func(ctx context.Context, dir string) (report string, err error)
 
 	// Backup copies database and secrets to a new directory, Restore puts them in their places; both say what they did.
 	Backup  func(ctx context.Context, dir string) (report string, err error)
 	Restore func(ctx context.Context, dir string) (report string, err error)
+	// Settings returns the settings of the programs, or all mistakes in them.
+	Settings func() ([]Setting, error)
 
 	// Signals says when the user wants to stop: first in an orderly way, then at once. nil means the process's own SIGINT
 	// and SIGTERM.

@@ -20,6 +20,8 @@ type editOptions struct {
 	noTags    bool
 	active    bool
 	policy    string
+	jump      string
+	noJump    bool
 	sessions  int
 	askSecret bool
 }
@@ -49,6 +51,8 @@ changes one of those gives the credential again.`,
 	f.BoolVar(&o.noTags, "no-tags", false, "without tags")
 	f.BoolVar(&o.active, "active", true, "take jobs; --active=false takes none")
 	f.StringVar(&o.policy, "host-keys", "", "confirm or accept-new")
+	f.StringVar(&o.jump, "jump", "", "reach it through this server, by name or id")
+	f.BoolVar(&o.noJump, "no-jump", false, "reach it directly")
 	f.IntVar(&o.sessions, "max-sessions", 0, "jobs at once on it")
 	fixed(c, "host-keys", string(domain.HostKeyConfirm), string(domain.HostKeyAcceptNew))
 	return c
@@ -56,7 +60,8 @@ changes one of those gives the credential again.`,
 
 func (a *app) editServer(c *cobra.Command, o editOptions, ref string) error {
 	ctx := c.Context()
-	err := errors.Join(exclusive(c, "tag", "no-tags"), exclusive(c, "key", "password-stdin", "password"))
+	err := errors.Join(exclusive(c, "tag", "no-tags"), exclusive(c, "jump", "no-jump"),
+		exclusive(c, "key", "stored-key", "password-stdin", "password"))
 	if err == nil {
 		err = o.credentialOptions.check(c)
 	}
@@ -73,6 +78,15 @@ func (a *app) editServer(c *cobra.Command, o editOptions, ref string) error {
 	if err != nil {
 		return err
 	}
+	if o.jump != "" {
+		jump, err := findServer(ctx, s.Servers, o.jump)
+		if err != nil {
+			return err
+		}
+		change.ProxyJump = &jump.ID
+	} else if o.noJump {
+		change.ProxyJump = new(domain.ServerID)
+	}
 	auth, credential, err := o.read(ctx, a, server.Name, o.askSecret)
 	if err != nil {
 		return err
@@ -81,6 +95,9 @@ func (a *app) editServer(c *cobra.Command, o editOptions, ref string) error {
 		if auth != "" {
 			change.Auth, change.Credential = &auth, &cred
 		}
+		if o.stored != "" {
+			change.Key, change.Credential = &o.stored, nil
+		}
 		return s.Servers.Update(ctx, server.ID, change)
 	})
 	if err != nil {
@@ -88,7 +105,7 @@ func (a *app) editServer(c *cobra.Command, o editOptions, ref string) error {
 	}
 	a.note("changed %s", after.Name)
 	if after.CredentialNeeded {
-		a.note("it needs its password or key anew: `remora servers edit %s` with --key FILE, --password or --password-stdin", quote(after.Name))
+		a.note("it needs its password or key anew: `remora servers edit %s` with --key FILE, --stored-key NAME, --password or --password-stdin", quote(after.Name))
 	}
 	if after.HostKey == nil && server.HostKey != nil {
 		a.note("its host key is to be confirmed again: remora servers trust %s", quote(after.Name))

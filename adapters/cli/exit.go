@@ -71,7 +71,9 @@ func usage(format string, args ...any) error {
 
 // hints say what to do about an error, where its own text does not.
 var hints = map[string]string{
-	domain.ErrUnauthenticated.Code:    "give a token with --token-file or REMORA_TOKEN",
+	domain.ErrUnauthenticated.Code:    "`remora login` keeps one, or give it with --token-file or REMORA_TOKEN",
+	domain.ErrTokenNotFound.Code:      "`remora token ls` lists them",
+	domain.ErrLastAdmin.Code:          "`remora token add NAME --role admin` does that",
 	domain.ErrServerNotFound.Code:     "`remora servers ls` lists them",
 	domain.ErrJobNotFound.Code:        "`remora jobs ls` lists them",
 	domain.ErrServerNameTaken.Code:    "choose another name, or change that server with `remora servers edit`",

@@ -34,7 +34,7 @@ func TestErrors_AreToldOnceWithWhatToDo(t *testing.T) {
 		code int
 		want string
 	}{
-		"not signed in": {domain.ErrUnauthenticated, 3, "remora: sign in first: the token is missing or unknown; give a token with --token-file or REMORA_TOKEN\n"},
+		"not signed in": {domain.ErrUnauthenticated, 3, "remora: sign in first: the token is missing or unknown; `remora login` keeps one, or give it with --token-file or REMORA_TOKEN\n"},
 		"away": {&domain.Error{Kind: domain.KindUnavailable, Code: "api_unavailable", Message: "connection refused"}, 6,
 			"remora: connection refused; is the API at http://127.0.0.1:8080 running? `remora up` starts one here\n"},
 		"internal": {domain.Internal("reading the answer", errors.New("EOF")), 1, "remora: reading the answer: EOF\n"},

@@ -46,6 +46,27 @@ func (a *app) apiCommand() *cobra.Command {
 directory; those of a separate service have no generated secrets.`, "  DATABASE_URL=postgres://remora@db/remora remora api")
 }
 
+func (a *app) webCommand() *cobra.Command {
+	run := func(ctx context.Context) error {
+		s, err := a.settings()
+		if err != nil {
+			return err
+		}
+		return a.Web(ctx, s.url)
+	}
+	if a.Web == nil {
+		run = nil
+	}
+	return program("web", "Run the web server before an API", run, `Web serves browsers where they do not reach the API itself: it passes on what they ask, under its own address. The API's address
+is --url or REMORA_URL, its own SERVER_ADDR.`, "  SERVER_ADDR=0.0.0.0:3000 REMORA_URL=http://api:8080 remora web")
+}
+
+// alive is a subcommand for supervisors: it exits with 0 while a program is there, else with 6.
+func (a *app) alive(what string, check func(context.Context) error) *cobra.Command {
+	return program("health", "Tell whether the "+what+" is there", check, "Health exits with 0 while the "+what+
+		" with these settings is there and can work, and with 6 when it is not. It is for supervisors.", "  remora "+what+" health")
+}
+
 // serviceRoot is the command of a service that is a program of its own.
 func (a *app) serviceRoot(service string) (*cobra.Command, error) {
 	for _, c := range []*cobra.Command{a.apiCommand(), a.workerCommand(), a.queueCommand()} {
@@ -70,15 +91,17 @@ func walk(c *cobra.Command, visit func(*cobra.Command)) {
 }
 
 func (a *app) workerCommand() *cobra.Command {
-	return program("worker", "Run a worker", a.Worker, `Worker takes jobs from the queue and carries them to their servers. Any number of workers may run. The first SIGTERM
+	c := program("worker", "Run a worker", a.Worker, `Worker takes jobs from the queue and carries them to their servers. Any number of workers may run. The first SIGTERM
 stops it without a job being lost: it takes nothing new, stores all output and leaves commands running on their servers
 for another worker.`, "  WORKER_CONCURRENCY=100 remora worker")
+	c.AddCommand(a.alive("worker", a.WorkerHealth))
+	return c
 }
 
 func (a *app) queueCommand() *cobra.Command {
 	c := program("queue", "Run the NetQueue broker", a.Queue, `Queue runs NetQueue, which says what job runs next. Its log is in NETQUEUE_DIR.`,
 		"  NETQUEUE_DIR=/var/lib/remora/netqueue remora queue\n  remora queue repair /var/lib/remora/netqueue")
-	c.AddCommand(&cobra.Command{
+	c.AddCommand(a.alive("queue", a.QueueHealth), &cobra.Command{
 		Use:   "repair DIR",
 		Short: "Mend a damaged queue log",
 		Long: `Repair mends the log of a queue that refuses to start because its log is damaged, and says what it did. No queue may

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/heysubinoy/remora/domain"
+	"github.com/heysubinoy/remora/test/fixture/drivingports"
 )
 
 // openPTY returns the two ends of a pseudo-terminal: what a person's hands and eyes have, and what the program has.
@@ -142,4 +143,21 @@ func TestTerminal_Output(t *testing.T) {
 	}
 	require.NotContains(t, seen.String(), "owned")
 	require.NotContains(t, strings.ReplaceAll(seen.String(), "\x1b[0m", ""), "\x1b[2J")
+}
+
+func TestLogin_AsksOnATerminal(t *testing.T) {
+	from, _ := desk(t)
+	s, person, seen, closeTerminal := newWorld(t).atTerminal()
+	s.connect, s.env = from.connect, map[string]string{"HOME": t.TempDir(), "TERM": "xterm"}
+	s.beginDetected("login")
+	seen.await(t, "Address of the API ["+defaultURL+"]: ")
+	_, err := person.WriteString("http://127.0.0.1:7\n")
+	require.NoError(t, err)
+	seen.await(t, "Token: ")
+	_, err = person.WriteString(drivingports.Token + "\n")
+	require.NoError(t, err)
+	require.Equal(t, 0, s.end(), seen)
+	closeTerminal()
+	require.Contains(t, seen.String(), "signed in to http://127.0.0.1:7 as ada (admin)")
+	require.NotContains(t, seen.String(), drivingports.Token)
 }

@@ -60,8 +60,9 @@ func (a *app) root() *cobra.Command {
 	f.StringVar(&a.global.color, "color", "auto", "colours: auto, always or never")
 	fixed(root, "output", formTable, formJSON, formYAML)
 	fixed(root, "color", "auto", "always", "never")
-	root.AddCommand(a.upCommand(), a.apiCommand(), a.workerCommand(), a.queueCommand(),
-		a.runCommand(), a.jobsCommand(), a.batchesCommand(), a.serversCommand(), a.systemCommand(), a.healthCommand(),
+	root.AddCommand(a.upCommand(), a.apiCommand(), a.workerCommand(), a.queueCommand(), a.webCommand(),
+		a.runCommand(), a.jobsCommand(), a.batchesCommand(), a.serversCommand(), a.keysCommand(), a.systemCommand(), a.healthCommand(),
+		a.loginCommand(), a.dashboardCommand(), a.tokenCommand(), a.configCommand(),
 		a.backupCommand(), a.restoreCommand(), a.versionCommand(), a.completionCommand(), a.manCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Tell about a command", Example: "  remora help run",

@@ -23,7 +23,7 @@ func (a *app) serversCommand() *cobra.Command {
 		RunE:    group,
 	}
 	c.AddCommand(a.serversAddCommand(), a.serversListCommand(), a.serversGetCommand(), a.serversEditCommand(),
-		a.serversRemoveCommand(), a.serversTestCommand(), a.serversTrustCommand(), a.serversImportCommand())
+		a.serversRemoveCommand(), a.serversTestCommand(), a.serversStatusCommand(), a.serversTrustCommand(), a.serversImportCommand())
 	return c
 }
 
@@ -117,6 +117,12 @@ func (a *app) printServer(s domain.Server) error {
 		field(w, "Auth", authText(s))
 		if s.Key != nil {
 			field(w, "Login key", s.Key.Fingerprint+" ("+s.Key.Type+")")
+		}
+		if s.KeyName != "" {
+			field(w, "Stored key", s.KeyName)
+		}
+		if s.ProxyJump != "" {
+			field(w, "Reached through", string(s.ProxyJump))
 		}
 		field(w, "Active", yesNo(s.Active))
 		field(w, "Tags", strings.Join(s.Tags, ","))
@@ -234,7 +240,7 @@ func (a *app) testServers(ctx context.Context, refs []string) error {
 		return err
 	}
 	for i, r := range reports {
-		if r.Reason == domain.ReasonHostKeyUnknown || r.Reason == domain.ReasonHostKeyMismatch {
+		if r.Seen != nil && (r.Reason == domain.ReasonHostKeyUnknown || r.Reason == domain.ReasonHostKeyMismatch) {
 			a.hostKeyHint(servers[i], r.Seen)
 		}
 	}

@@ -27,9 +27,9 @@ type settings struct {
 
 // configFile is $XDG_CONFIG_HOME/remora/config.yaml.
 type configFile struct {
-	URL       string `yaml:"url"`
-	Token     string `yaml:"token"`
-	TokenFile string `yaml:"token_file"`
+	URL       string `yaml:"url,omitempty"`
+	Token     string `yaml:"token,omitempty"`
+	TokenFile string `yaml:"token_file,omitempty"`
 }
 
 // settings takes flags before the environment before the config file before what this machine has. A token of the config
@@ -80,17 +80,25 @@ func (a *app) token(file configFile, dir, address string) (domain.Secret, error)
 	return t, err
 }
 
-func (a *app) readConfig() (configFile, string, error) {
-	var c configFile
+// configPath is where the config file is; empty where there is no place for one.
+func (a *app) configPath() string {
 	dir := a.Getenv("XDG_CONFIG_HOME")
 	if dir == "" {
 		home := a.Getenv("HOME")
 		if home == "" {
-			return c, "", nil
+			return ""
 		}
 		dir = filepath.Join(home, ".config")
 	}
-	path := filepath.Join(dir, "remora", "config.yaml")
+	return filepath.Join(dir, "remora", "config.yaml")
+}
+
+func (a *app) readConfig() (configFile, string, error) {
+	var c configFile
+	path := a.configPath()
+	if path == "" {
+		return c, "", nil
+	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, path, nil

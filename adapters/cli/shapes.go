@@ -199,12 +199,14 @@ type serverShape struct {
 	Tags             []string             `json:"tags"`
 	HostKey          hostKeyShape         `json:"host_key"`
 	HostKeyPolicy    domain.HostKeyPolicy `json:"host_key_policy"`
+	ProxyJump        *string              `json:"proxy_jump"`
 	MaxSessions      int                  `json:"max_sessions"`
 	HasPassword      bool                 `json:"has_password"`
 	HasCredential    bool                 `json:"has_credential"`
 	CredentialNeeded bool                 `json:"credential_needed"`
 	KeyFingerprint   *string              `json:"key_fingerprint"`
 	KeyType          *string              `json:"key_type"`
+	PEMFile          *string              `json:"pem_file"`
 	Mode             *string              `json:"mode"`
 	ModeCause        *string              `json:"mode_cause"`
 	Status           string               `json:"status"`
@@ -229,6 +231,7 @@ func serverOf(s domain.Server) serverShape {
 	v := serverShape{
 		ID: s.ID, Name: s.Name, Hostname: s.Hostname, Port: s.Port, User: s.User, AuthType: s.Auth, IsActive: s.Active,
 		Tags: append([]string{}, s.Tags...), HostKey: hostKeyOf(s.HostKey), HostKeyPolicy: s.HostKeyPolicy, MaxSessions: s.MaxSessions,
+		ProxyJump: maybe(string(s.ProxyJump)), PEMFile: maybe(s.KeyName),
 		Status:           checkStatus(s.LastCheck),
 		HasPassword:      s.Auth == domain.AuthPassword && s.HasCredential,
 		HasCredential:    s.HasCredential,

@@ -222,8 +222,8 @@ func (c *Client) unavailable(cause error) error {
 	switch {
 	case errors.Is(cause, nats.ErrAuthorization), errors.Is(cause, nats.ErrAuthExpired), errors.Is(cause, nats.ErrPermissionViolation):
 		what = "refuses us; look at what QUEUE_URL signs in with"
-	case errors.Is(cause, js.ErrJetStreamNotEnabled), errors.Is(cause, js.ErrJetStreamNotEnabledForAccount):
-		what = "has no JetStream; switch it on there (nats-server -js)"
+	case errors.Is(cause, js.ErrJetStreamNotEnabled), errors.Is(cause, js.ErrJetStreamNotEnabledForAccount), errors.Is(cause, nats.ErrNoResponders):
+		what = "does not answer for JetStream; is it switched on there (nats-server -js)?"
 	}
 	return domain.ErrQueueUnavailable.Withf("the queue at %s %s", c.config.URL, what).Because(cause)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -15,12 +16,13 @@ import (
 const (
 	maxPut  = 16_384 // tickets on their way to the server at once
 	maxName = 128    // of a ticket's or job's id
+)
 
-	codeStoreFailed  js.ErrorCode = 10077 // the stream takes no more
-	codeNoResources  js.ErrorCode = 10023
-	codeNoStorage    js.ErrorCode = 10047
-	codeLastSequence              = js.JSErrCodeStreamWrongLastSequence
-	codeLastConstant              = js.JSErrCodeStreamWrongLastSequenceConstant
+// What the server says when it does not take a ticket. The library has no names for the latter: the stream is full, and the
+// server's memory or disk is.
+var (
+	codesThere = []js.ErrorCode{js.JSErrCodeStreamWrongLastSequence, js.JSErrCodeStreamWrongLastSequenceConstant}
+	codesFull  = []js.ErrorCode{10077, 10023, 10047}
 )
 
 // body is what a ticket's message says.
@@ -121,10 +123,10 @@ func refusal(err error) error {
 	if !ok {
 		return err
 	}
-	switch e.ErrorCode {
-	case codeLastSequence, codeLastConstant:
+	if slices.Contains(codesThere, e.ErrorCode) {
 		return nil
-	case codeStoreFailed, codeNoResources, codeNoStorage:
+	}
+	if slices.Contains(codesFull, e.ErrorCode) {
 		return domain.ErrQueueFull.Because(err)
 	}
 	return err

@@ -17,7 +17,7 @@ import (
 
 const (
 	maxTickets = 2_000_000
-	ackWait    = 15 * time.Second // the server's patience with a client that says nothing of a ticket
+	ackWait    = 6 * time.Second // the server's patience with a client that says nothing of a ticket
 	storeKey   = "remora_store_id"
 	// minServer is the first one that refuses a ticket by id, whatever its priority.
 	minServer = "2.12.0"

@@ -47,6 +47,7 @@ func Statements(s *Store, server domain.ServerID, j *domain.Job) map[string]Stat
 		"DetachSilent":         {candidatesSQL + silentWhere + " ORDER BY next_action_at LIMIT ?", []any{100}},
 		"Expire":               {candidatesSQL + expireWhere + " ORDER BY deadline_at LIMIT ?", []any{now, now, 100}},
 		"Adopt":                {candidatesSQL + adoptWhere, []any{now}},
+		"OldestPending":        {oldestPendingSQL, nil},
 		"Renew":                {cancelsSQL, []any{string(j.Worker)}},
 		"Chunks":               {chunksSQL, chunksArgs(j.ID, 3000, 100)},
 		"ReadAt":               {readAtSQL, []any{string(j.ID), 1, 1, 20_100, string(j.ID), 1, 1, 20_000}},

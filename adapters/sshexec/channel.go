@@ -78,7 +78,7 @@ func (e *Executor) openSlow(ctx context.Context, t ports.Target, token, line str
 		if err != nil {
 			return nil, err
 		}
-		ch, requests, err := c.openChannel()
+		ch, requests, err := c.openChannel("session", nil)
 		if refused, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
 			final := c.refused()
 			e.log.Debug("server refused another channel", "server", address(t.Server), "reason", refused.Reason.String())
@@ -102,7 +102,7 @@ func (e *Executor) openSlow(ctx context.Context, t ports.Target, token, line str
 var errDead = errors.New("the connection is gone")
 
 // openChannel does not wait for a connection that is gone, as x/crypto/ssh might when a server broke the protocol.
-func (c *conn) openChannel() (ssh.Channel, <-chan *ssh.Request, error) {
+func (c *conn) openChannel(kind string, payload []byte) (ssh.Channel, <-chan *ssh.Request, error) {
 	type opened struct {
 		ch       ssh.Channel
 		requests <-chan *ssh.Request
@@ -111,7 +111,7 @@ func (c *conn) openChannel() (ssh.Channel, <-chan *ssh.Request, error) {
 	done := make(chan opened, 1)
 	go func() {
 		o := opened{err: errDead}
-		c.tcp.ask(func() { o.ch, o.requests, o.err = c.ssh.OpenChannel("session", nil) })
+		c.tcp.ask(func() { o.ch, o.requests, o.err = c.ssh.OpenChannel(kind, payload) })
 		done <- o
 	}()
 	select {
@@ -124,7 +124,7 @@ func (c *conn) openChannel() (ssh.Channel, <-chan *ssh.Request, error) {
 
 // exec opens a channel and runs an exec string on it.
 func (c *conn) exec(token, line string) (*channel, error) {
-	ch, requests, err := c.openChannel()
+	ch, requests, err := c.openChannel("session", nil)
 	if err != nil {
 		return nil, err
 	}

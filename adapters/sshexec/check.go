@@ -43,7 +43,7 @@ func (e *Executor) check(ctx context.Context, t ports.Target) error {
 		return nil
 	}
 	// It stood when the server was another, or when the network was: only a login now tells how it is now.
-	s, failed := login(ctx, t, false)
+	s, failed := e.pool.login(ctx, t, false)
 	if failed != nil {
 		return failed
 	}

@@ -51,6 +51,9 @@ func identity(t ports.Target) string {
 	if t.Server.HostKey != nil {
 		pin = t.Server.HostKey.Fingerprint
 	}
+	if t.Via != nil {
+		fmt.Fprintf(h, "via %s ", identity(*t.Via))
+	}
 	for _, part := range []string{
 		t.Server.Hostname, strconv.Itoa(t.Server.Port), t.Server.User, pin, string(t.Server.Auth),
 		t.Credential.Password.Reveal(), t.Credential.PrivateKey.Reveal(), t.Credential.Passphrase.Reveal(),
@@ -85,15 +88,13 @@ type session struct {
 }
 
 // login dials, checks the host key and logs in, all before ctx is done. With pin, an unknown key is accepted.
-func login(ctx context.Context, t ports.Target, pin bool) (*session, *loginError) {
+func (p *pool) login(ctx context.Context, t ports.Target, pin bool) (*session, *loginError) {
 	auth, err := authMethods(t)
 	if err != nil {
-		return nil, &loginError{step: ports.StepLogin, failure: domain.Failure{
-			Reason: domain.ReasonAuth, Message: fmt.Sprintf("cannot log in to %s: %s", address(t.Server), err),
-		}}
+		return nil, p.lookOnly(ctx, t, err)
 	}
 	if k := t.Server.HostKey; k == nil || k.Type != "" {
-		return tryLogin(ctx, t, auth, pin, keyAlgorithms(k))
+		return p.tryLogin(ctx, t, auth, pin, keyAlgorithms(k))
 	}
 	// only the fingerprint is known: it may be of another key than the one the server would choose to show
 	var first *loginError
@@ -102,7 +103,7 @@ func login(ctx context.Context, t ports.Target, pin bool) (*session, *loginError
 		if i >= 0 {
 			algos = hostKeyFamilies[i]
 		}
-		s, failed := tryLogin(ctx, t, auth, pin, algos)
+		s, failed := p.tryLogin(ctx, t, auth, pin, algos)
 		if failed == nil {
 			return s, nil
 		}
@@ -119,11 +120,28 @@ func login(ctx context.Context, t ports.Target, pin bool) (*session, *loginError
 	return nil, first
 }
 
-func tryLogin(ctx context.Context, t ports.Target, auth []ssh.AuthMethod, pin bool, algos []string) (*session, *loginError) {
-	addr := net.JoinHostPort(t.Server.Hostname, strconv.Itoa(t.Server.Port))
-	dialed, err := (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, dialFailure(ctx, t, err)
+// lookOnly goes as far as it gets without a credential: the server's key can be seen, and confirmed, all the same.
+func (p *pool) lookOnly(ctx context.Context, t ports.Target, missing error) *loginError {
+	s, failed := p.tryLogin(ctx, t, nil, false, keyAlgorithms(t.Server.HostKey))
+	if failed != nil && failed.step != ports.StepLogin {
+		return failed
+	}
+	l := &loginError{step: ports.StepLogin, failure: domain.Failure{
+		Reason: domain.ReasonAuth, Message: fmt.Sprintf("cannot log in to %s: %s", address(t.Server), missing),
+	}}
+	if failed != nil {
+		l.hop, l.seen = failed.hop, failed.seen
+	} else { // it lets everybody in
+		l.seen = s.seen
+		_ = s.tcp.Close()
+	}
+	return l
+}
+
+func (p *pool) tryLogin(ctx context.Context, t ports.Target, auth []ssh.AuthMethod, pin bool, algos []string) (*session, *loginError) {
+	dialed, failed := p.connect(ctx, t)
+	if failed != nil {
+		return nil, failed
 	}
 	tcp := newWire(dialed)
 	stop := context.AfterFunc(ctx, func() { _ = tcp.Close() })
@@ -131,6 +149,7 @@ func tryLogin(ctx context.Context, t ports.Target, auth []ssh.AuthMethod, pin bo
 		_ = tcp.SetDeadline(deadline)
 	}
 	check := &hostKeyCheck{target: t, pin: pin}
+	addr := net.JoinHostPort(t.Server.Hostname, strconv.Itoa(t.Server.Port))
 	conn, channels, requests, err := ssh.NewClientConn(tcp, addr, &ssh.ClientConfig{
 		Config: algorithms, User: t.Server.User, Auth: auth, HostKeyCallback: check.callback,
 		HostKeyAlgorithms: algos, ClientVersion: "SSH-2.0-Remora",
@@ -164,6 +183,9 @@ func keyAlgorithms(pin *domain.HostKey) []string {
 }
 
 func authMethods(t ports.Target) ([]ssh.AuthMethod, error) {
+	if t.Credential == (domain.Credential{}) {
+		return nil, errors.New("it needs its password or key anew")
+	}
 	if t.Server.Auth == domain.AuthKey {
 		s, err := readSigner(t.Credential.PrivateKey, t.Credential.Passphrase)
 		if err != nil {

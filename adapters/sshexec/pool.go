@@ -16,8 +16,9 @@ import (
 
 // How connections are used.
 const (
-	sessionsPerConn = 8 // sshd allows 10 by default
-	maxHandshakes   = 3 // at once to one server; sshd begins to drop at 10 from everybody
+	sessionsPerConn = 8  // sshd allows 10 by default
+	forwardsPerConn = 64 // ways to other servers; sshd does not count these as sessions
+	maxHandshakes   = 3  // at once to one server; sshd begins to drop at 10 from everybody
 	keepaliveEvery  = 15 * time.Second
 	keepaliveMisses = 3
 )
@@ -57,7 +58,8 @@ type conn struct {
 	tcp    *wire
 	dead   chan struct{} // closed when the connection is gone
 	gone   bool
-	used   int // channels open
+	used   int // channels open, but for ways to other servers
+	ways   int // to other servers
 	stuck  int // channels that the server still counts though we have left them
 	limit  int
 	served bool // at least one channel was opened
@@ -89,6 +91,15 @@ func (p *pool) close() {
 // acquire returns a connection with a place taken on it, which the caller gives back with release. It fails with a
 // *loginError or the context's cause.
 func (p *pool) acquire(ctx context.Context, t ports.Target) (*conn, error) {
+	return p.acquireFor(ctx, t, (*peer).free, (*conn).take)
+}
+
+// acquireThrough is acquire for a way to another server, which releaseThrough gives back.
+func (p *pool) acquireThrough(ctx context.Context, t ports.Target) (*conn, error) {
+	return p.acquireFor(ctx, t, (*peer).freeThrough, (*conn).takeThrough)
+}
+
+func (p *pool) acquireFor(ctx context.Context, t ports.Target, free func(*peer) *conn, take func(*conn)) (*conn, error) {
 	if t.Server.HostKey != nil && domain.CheckFingerprint(t.Server.HostKey.Fingerprint) != nil {
 		t.Server.HostKey = nil
 	}
@@ -112,8 +123,8 @@ func (p *pool) acquire(ctx context.Context, t ports.Target) (*conn, error) {
 		case pe.fails > fails:
 			return nil, pe.failed
 		}
-		if c := pe.free(); c != nil {
-			c.take()
+		if c := free(pe); c != nil {
+			take(c)
 			return c, nil
 		}
 		if pe.dialing < maxHandshakes && pe.waiting > pe.dialing*sessionsPerConn {
@@ -135,7 +146,7 @@ func (p *pool) acquire(ctx context.Context, t ports.Target) (*conn, error) {
 func (p *pool) dial(pe *peer) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.connectTimeout)
 	defer cancel()
-	s, failed := login(ctx, pe.target, false)
+	s, failed := p.login(ctx, pe.target, false)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.note(failed)
@@ -184,12 +195,41 @@ func (pe *peer) free() *conn {
 	return nil
 }
 
+func (pe *peer) freeThrough() *conn {
+	var best *conn
+	for _, c := range pe.conns {
+		if !c.gone && c.ways < forwardsPerConn && (best == nil || c.ways < best.ways) {
+			best = c
+		}
+	}
+	return best
+}
+
 func (c *conn) take() {
 	c.used++
+	c.wake()
+}
+
+func (c *conn) takeThrough() {
+	c.ways++
+	c.wake()
+}
+
+// wake keeps the connection from being closed as unused.
+func (c *conn) wake() {
 	if c.idle != nil {
 		c.idle.Stop()
 		c.idle = nil
 	}
+}
+
+// releaseThrough gives a way to another server back.
+func (c *conn) releaseThrough() {
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	c.ways--
+	c.rest()
+	c.peer.tell()
 }
 
 // release gives a place back. left says that the server still counts the channel, because something runs on there.
@@ -212,9 +252,12 @@ func (c *conn) refused() (final bool) {
 	defer c.pool.mu.Unlock()
 	c.limit = max(1, c.used+c.stuck-1)
 	c.used--
-	if c.used == 0 {
+	switch {
+	case c.used == 0 && c.ways == 0:
 		c.leave()
 		_ = c.tcp.Close()
+	case c.used == 0:
+		c.limit = 0 // others go their way over it
 	}
 	c.peer.tell()
 	return c.used == 0 && !c.served
@@ -229,13 +272,13 @@ func (c *conn) serves() {
 
 // rest closes the connection after a while without use.
 func (c *conn) rest() {
-	if c.used > 0 || c.gone || c.idle != nil {
+	if c.used > 0 || c.ways > 0 || c.gone || c.idle != nil {
 		return
 	}
 	c.idle = time.AfterFunc(c.pool.idleTimeout, func() {
 		c.pool.mu.Lock()
 		defer c.pool.mu.Unlock()
-		if c.used == 0 {
+		if c.used == 0 && c.ways == 0 {
 			c.leave()
 			_ = c.tcp.Close()
 		}

@@ -19,7 +19,7 @@ func (e *Executor) Probe(ctx context.Context, t ports.Target, pin bool) ports.Te
 	ctx, cancel := context.WithTimeout(ctx, e.pool.connectTimeout)
 	defer cancel()
 	began := time.Now()
-	s, failed := login(ctx, t, pin)
+	s, failed := e.pool.login(ctx, t, pin)
 	report.Latency = time.Since(began)
 	e.pool.mu.Lock()
 	e.pool.note(failed)

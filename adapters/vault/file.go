@@ -23,10 +23,19 @@ func ReadKeyFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := base64.StdEncoding.Strict().DecodeString(line.Reveal())
+	key, err := ParseKey(line)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+// ParseKey reads a master key as its file holds it. The error says what to do and never shows the text.
+func ParseKey(text domain.Secret) ([]byte, error) {
+	key, err := base64.StdEncoding.Strict().DecodeString(text.Reveal())
 	if err != nil || len(key) != keyBytes {
 		// The decoder's own error would print a part of the key.
-		return nil, fmt.Errorf("%s: not a master key; it must hold %d random bytes in base64 on one line, as \"openssl rand -base64 32\" prints them", path, keyBytes)
+		return nil, fmt.Errorf("not a master key; it must be %d random bytes in base64 on one line, as \"openssl rand -base64 32\" prints them", keyBytes)
 	}
 	return key, nil
 }

@@ -29,6 +29,7 @@ var rules = []rule{
 		"use cases see ports, never adapters nor the machine; they log through log/slog",
 	},
 	{"adapters/cli", []string{"domain", "ports", "adapters/cli"}, nil, "adapters never meet"},
+	{"adapters/front", []string{"domain", "ports", "adapters/front"}, []string{"database/sql"}, "adapters never meet"},
 	{"adapters/httpapi", []string{"domain", "ports", "adapters/httpapi"}, []string{"database/sql"}, "adapters never meet"},
 	{"adapters/jetstream", []string{"domain", "ports", "adapters/jetstream"}, []string{"database/sql", "net/http"}, "adapters never meet"},
 	{"adapters/memory", []string{"domain", "ports", "adapters/memory"}, []string{"os", "net", "database/sql"}, "adapters never meet, and this one has no outside"},
