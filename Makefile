@@ -8,7 +8,7 @@ BUILD := go build -trimpath -ldflags "-s -w -X github.com/heysubinoy/remora/boot
 PROGRAMS := bin/remora bin/remora-api bin/remora-worker bin/remora-queue bin/remora-client
 FUZZTIME ?= 10s
 
-.PHONY: help need build man run test race contract fuzz golden docs lint bench bench-api e2e check fmt env clean $(PROGRAMS)
+.PHONY: help need build man run test race contract fuzz golden docs lint bench bench-api bench-db e2e check fmt env clean $(PROGRAMS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,8 +54,7 @@ lint: need ## gofmt, go vet and golangci-lint
 bench: build ## jobs per second and latency, beside a floor without Remora
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./test/bench/...
 
-bench-api: need ## the API beside a bare Echo handler with the same statements, and a thousand readers of one job
-	go test -run '^$$' -bench '^BenchmarkAPI' -benchtime 1x -timeout 30m ./test/bench
+.PHONY: help need build man run test race contract fuzz golden docs lint bench bench-api bench-db e2e check fmt env clean $(PROGRAMS)
 
 e2e: build ## the built programs against real servers
 	go test -count=1 -timeout 20m ./test/e2e/...

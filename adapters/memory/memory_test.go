@@ -15,7 +15,8 @@ import (
 func open(now func() time.Time) contract.Storage {
 	s := memory.NewStore(now)
 	return contract.Storage{
-		Jobs: s.Jobs(), Batches: s.Batches(), Backlog: s.Backlog(), Workers: s.Workers(), Output: s.Output(), Servers: s.Servers(), Tokens: s.Tokens(), Passes: s.Passes(),
+		Jobs: s.Jobs(), Batches: s.Batches(), Backlog: s.Backlog(), Workers: s.Workers(), Output: s.Output(), Servers: s.Servers(), Tokens: s.Tokens(),
+		Passes: s.Passes(), Totals: s.Totals(),
 		Keys: s.Keys(), Checks: s.Checks(), MasterKey: s.MasterKeyCheck(),
 	}
 }

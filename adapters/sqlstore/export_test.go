@@ -55,6 +55,12 @@ func (s *Store) Plan(t testing.TB, query string, args ...any) string {
 	return strings.Join(plan, "\n")
 }
 
+// AddUp adds the kept counts up as a write does in passing.
+func (s *Store) AddUp(t testing.TB) {
+	t.Helper()
+	s.addUp(t.Context())
+}
+
 // GroupAtMost lets at most n writes share a transaction of SQLite.
 func (s *Store) GroupAtMost(n int) {
 	if s.group != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// count finds out how many jobs match: from the kept counts where they tell, else one by one up to countMost.
+// count finds out how many jobs match: from the kept counts where they tell, else one by one up to a bound.
 func (l *listing) count() error {
 	q := l.q
 	switch {
@@ -17,22 +17,39 @@ func (l *listing) count() error {
 		return l.countSpan()
 	case l.search != nil && l.search.none():
 		return nil
-	case l.search != nil && l.search.many && l.known > gatherMost:
-		// Nearly everywhere; how often cannot be had in the time.
+	case l.search != nil && l.search.many && l.known > int64(l.bounds.gather):
+		// Nearly everywhere; how often cannot be had in the time. Each text has a job, but with another filter it may not be wanted.
 		l.capped = true
+		if q.ServerID == "" && q.BatchID == "" && len(q.Statuses) == 0 && len(q.Reasons) == 0 && !l.timed() {
+			l.total = int64(l.bounds.count)
+		}
 		return nil
 	}
-	return l.countOneByOne(l.conditions(""))
+	return l.countOneByOne()
 }
 
-func (l *listing) countOneByOne(f *filter) error {
-	var n int64
-	err := l.get(&n, "SELECT COUNT(*) FROM (SELECT j.id FROM jobs j"+f.where()+" LIMIT "+strconv.Itoa(countMost+1)+") n", f.args...)
-	if n > countMost {
-		n, l.capped = countMost, true
+// countOneByOne counts up to a bound.
+func (l *listing) countOneByOne() error {
+	most := l.bounds.count + 1
+	var parts []part
+	if l.search != nil {
+		parts = l.search.parts("j.id", l.conditions, most)
+	} else {
+		whole := *l
+		whole.after = nil
+		parts = append(parts, whole.together(whole.ranges(), &filter{}, most))
 	}
-	l.total += n
-	return err
+	for _, p := range parts {
+		var n int64
+		if err := l.get(&n, "SELECT COUNT(*) FROM (SELECT * FROM ("+p.sql+") p LIMIT "+strconv.Itoa(most)+") n", p.args...); err != nil {
+			return err
+		}
+		if l.total += n; l.total >= int64(most) {
+			l.total, l.capped = int64(l.bounds.count), true
+			return nil
+		}
+	}
+	return nil
 }
 
 // countSpan adds up the days and hours of a time, and counts the jobs of the hours that it cuts.
@@ -47,19 +64,19 @@ func (l *listing) countSpan() error {
 		end = hourOf(t)
 	}
 	if first >= end {
-		return l.countOneByOne(l.conditions(""))
+		return l.countOneByOne()
 	}
-	kinds := l.kindFilter("")
+	kinds := l.kindFilter("s")
 	days := [2]int64{(first + 23) / 24, end / 24} // whole days; what is before 1970 is nobody's
 	if days[0] >= days[1] {
 		days = [2]int64{end / 24, end / 24}
 	}
 	where := kinds.more()
 	err := l.get(&l.total, `SELECT COALESCE(SUM(jobs), 0) FROM (
-			SELECT jobs FROM job_spans j WHERE hours = 24 AND at >= ? AND at < ?`+where+`
-			UNION ALL SELECT jobs FROM job_spans j WHERE hours = 1 AND at >= ? AND at < ?`+where+`
-			UNION ALL SELECT jobs FROM job_spans j WHERE hours = 1 AND at >= ? AND at < ?`+where+`
-			UNION ALL SELECT jobs FROM job_changes j WHERE hour >= ? AND hour < ?`+where+`) n`,
+			SELECT jobs FROM job_spans s WHERE hours = 24 AND at >= ? AND at < ?`+where+`
+			UNION ALL SELECT jobs FROM job_spans s WHERE hours = 1 AND at >= ? AND at < ?`+where+`
+			UNION ALL SELECT jobs FROM job_spans s WHERE hours = 1 AND at >= ? AND at < ?`+where+`
+			UNION ALL SELECT jobs FROM job_changes s WHERE hour >= ? AND hour < ?`+where+`) n`,
 		slices.Concat([]any{days[0], days[1]}, kinds.args, []any{first, min(days[0]*24, end)}, kinds.args,
 			[]any{max(days[1]*24, first), end}, kinds.args, []any{first, end}, kinds.args)...)
 	if err != nil {
@@ -74,11 +91,12 @@ func (l *listing) countEdges(first, end time.Time) error {
 		if edge[0].IsZero() || edge[1].IsZero() || !edge[0].Before(edge[1]) {
 			continue
 		}
-		f := l.kindFilter("")
-		f.and("j.created_at >= ? AND j.created_at < ?", l.d.instant(edge[0]), l.d.instant(edge[1]))
-		if err := l.countOneByOne(f); err != nil {
+		part := *l
+		part.q.CreatedAfter, part.q.CreatedBefore, part.total = edge[0], edge[1], 0
+		if err := part.countOneByOne(); err != nil {
 			return err
 		}
+		l.total, l.capped = l.total+part.total, l.capped || part.capped
 	}
 	return nil
 }

@@ -11,12 +11,14 @@ import (
 	"github.com/heysubinoy/remora/ports"
 )
 
-// How much work a list may be. Its cost must not grow with the jobs there ever were.
-const (
-	countMost  = 10_000 // where jobs must be counted one by one, counting stops here
-	gatherMost = 5_000  // so few jobs are looked at and sorted; of more, the list's order is gone through
-	skipFrom   = 500    // jobs before a page that are worth finding out where to skip to
-)
+// bounds are how much work a list may be. Its cost must not grow with the jobs there ever were.
+type bounds struct {
+	count  int // where jobs must be counted one by one, counting stops here
+	gather int // so few jobs are looked at and sorted; of more, the list's order is gone through
+	skip   int // jobs before a page that are worth finding out where to skip to
+}
+
+var usualBounds = bounds{count: 10_000, gather: 5_000, skip: 500}
 
 // queryOf tells queries apart whose cursors must not be mixed up.
 func queryOf(q ports.JobQuery) string {
@@ -28,7 +30,7 @@ func queryOf(q ports.JobQuery) string {
 
 // List implements ports.JobRepository.
 func (r *jobs) List(ctx context.Context, q ports.JobQuery) (found ports.JobRows, err error) {
-	l, err := newListing(q)
+	l, err := newListing(q, r.s.bounds)
 	if err != nil {
 		return found, cmp.Or(done(ctx), err)
 	}
@@ -52,6 +54,7 @@ func (r *jobs) List(ctx context.Context, q ports.JobQuery) (found ports.JobRows,
 // listing is one reading of a page: what is asked, and what is found out on the way.
 type listing struct {
 	*conn
+	bounds bounds
 	q      ports.JobQuery
 	by     sorting
 	query  string
@@ -66,9 +69,9 @@ type listing struct {
 	capped bool
 }
 
-func newListing(q ports.JobQuery) (listing, error) {
+func newListing(q ports.JobQuery, b bounds) (listing, error) {
 	q.Sort = cmp.Or(q.Sort, ports.SortCreated)
-	l := listing{q: q, by: sortingOf(q.Sort), query: queryOf(q), offset: max(q.Page-1, 0) * q.Limit}
+	l := listing{bounds: b, q: q, by: sortingOf(q.Sort), query: queryOf(q), offset: max(q.Page-1, 0) * q.Limit}
 	if q.Cursor == "" {
 		return l, nil
 	}
@@ -89,7 +92,7 @@ func (l *listing) page() (found ports.JobRows, err error) {
 		return found, nil
 	}
 	if l.q.Search != "" {
-		if l.search, err = lookFor(l.conn, l.q.Search); err != nil {
+		if l.search, err = lookFor(l.conn, l.q.Search, l.bounds.count); err != nil {
 			return found, err
 		}
 	}
@@ -144,7 +147,7 @@ func (l *listing) ids() (ids []string, err error) {
 	var statement string
 	var args []any
 	switch {
-	case !l.capped && l.total <= gatherMost && (l.search != nil || !l.by.ranges && l.filtered()):
+	case !l.capped && l.total <= int64(l.bounds.gather) && (l.search != nil || !l.by.ranges && l.filtered()):
 		statement, args = l.gather()
 	case l.by.ranges:
 		if statement, args, err = l.merge(); err != nil {
@@ -180,15 +183,16 @@ func (l *listing) span() *filter {
 	return f
 }
 
-// kindFilter is the condition on status and reason. how stands before the columns.
+// kindFilter is the condition on status and reason of a table.
 func (l *listing) kindFilter(how string) *filter {
 	f := &filter{}
-	oneOf(f, l.d, how+"j.status", l.q.Statuses)
-	oneOf(f, l.d, how+"j.reason", l.q.Reasons)
+	oneOf(f, l.d, how+".status", l.q.Statuses)
+	oneOf(f, l.d, how+".reason", l.q.Reasons)
 	return f
 }
 
-// conditions are all that a job must meet. how stands before the columns of indexes that might be read in their place.
+// conditions are all that a job must meet, but for the search. how stands before the columns of indexes that might be read
+// in their place.
 func (l *listing) conditions(how string) *filter {
 	f := &filter{}
 	if l.q.ServerID != "" {
@@ -197,16 +201,11 @@ func (l *listing) conditions(how string) *filter {
 	if l.q.BatchID != "" {
 		f.and(how+"j.batch_id = ? AND j.batch_id <> ''", text(string(l.q.BatchID)))
 	}
-	f = f.with(l.kindFilter(how))
-	if l.search != nil {
-		f = f.with(l.search.condition(how))
-	}
-	return f.with(l.span())
+	return f.with(l.kindFilter(how + "j")).with(l.span())
 }
 
 // gather reads all jobs that match, which are few, and sorts them.
 func (l *listing) gather() (string, []any) {
-	f := l.conditions("")
 	keys := []string{"k1", "k2"}[:len(l.by.exprs)]
 	var columns strings.Builder
 	for i, expr := range l.by.exprs {
@@ -215,16 +214,38 @@ func (l *listing) gather() (string, []any) {
 	keys = append(slices.Clone(keys), "id")
 	past := l.past(keys)
 	end, endArgs := l.limits()
-	return "WITH found AS MATERIALIZED (SELECT j.id" + columns.String() + " FROM jobs j" + f.where() + ") SELECT id FROM found" +
-		past.where() + order(keys, l.q.Asc) + end, slices.Concat(f.args, past.args, endArgs)
+	f := l.conditions("")
+	parts := []part{{"SELECT j.id" + columns.String() + " FROM jobs j" + f.where(), f.args}}
+	if l.search != nil {
+		parts = l.search.parts("j.id"+columns.String(), l.conditions, l.bounds.gather+1)
+	}
+	var all []string
+	var args []any
+	for _, p := range parts {
+		all, args = append(all, p.sql), append(args, p.args...)
+	}
+	return "WITH found AS MATERIALIZED (" + strings.Join(all, " UNION ALL ") + ") SELECT id FROM found" +
+		past.where() + order(keys, l.q.Asc) + end, slices.Concat(args, past.args, endArgs)
 }
 
-// walk goes through all jobs in the list's order, past those that do not match.
+// walk goes through the finished jobs in the list's order, past those that do not match, and puts the others, which are few,
+// between them.
 func (l *listing) walk() (string, []any) {
-	keys := append(slices.Clone(l.by.exprs), "j.id")
-	f := l.conditions("{by order}").with(l.past(keys))
+	f := l.conditions("{by order}").with(l.past([]string{l.by.exprs[0], "j.id"}))
+	if l.search != nil {
+		f = f.with(l.search.condition())
+	}
+	var parts []string
+	var args []any
+	half, halfArgs := l.firstOf(l.offset + l.q.Limit + 1)
+	for _, which := range []string{"j.finished_at IS NOT NULL", "j.status IN ('queued', 'running')"} {
+		f := (&filter{terms: []string{which}}).with(f)
+		parts = append(parts, "SELECT * FROM (SELECT j.id, "+l.by.exprs[0]+" AS k FROM jobs j"+f.where()+
+			order([]string{l.by.exprs[0], "j.id"}, l.q.Asc)+half+") h"+strconv.Itoa(len(parts)))
+		args = slices.Concat(args, f.args, halfArgs)
+	}
 	end, endArgs := l.limits()
-	return "SELECT j.id FROM jobs j" + f.where() + order(keys, l.q.Asc) + end, append(f.args, endArgs...)
+	return "SELECT id FROM (" + strings.Join(parts, " UNION ALL ") + ") w" + order([]string{"k", "id"}, l.q.Asc) + end, append(args, endArgs...)
 }
 
 // past is the condition of what comes after the cursor.
@@ -234,6 +255,14 @@ func (l *listing) past(keys []string) *filter {
 		f.and(beyond(keys, l.q.Asc), append(l.by.value(l.d, *l.after), l.after.ID)...)
 	}
 	return f
+}
+
+// firstOf bounds a part of the list, as limits does the whole.
+func (l *listing) firstOf(n int) (string, []any) {
+	if n == l.q.Limit+1 {
+		return " LIMIT " + strconv.Itoa(n), nil
+	}
+	return " LIMIT ?", []any{n}
 }
 
 // limits is how much of the list is wanted. The usual number stands in the statement itself, so that PostgreSQL plans for it

@@ -24,35 +24,38 @@ func (l *listing) merge() (string, []any, error) {
 		end, endArgs := l.limits()
 		return "SELECT j.id FROM jobs j" + f.where() + order(keys, l.q.Asc) + end, append(f.args, endArgs...), nil
 	}
-	var (
-		parts []string
-		args  []any
-		end   = " LIMIT " + strconv.Itoa(l.q.Limit+1)
-		more  []any
-	)
-	if l.offset > 0 {
-		end, more = " LIMIT ?", []any{l.offset + l.q.Limit + 1}
+	first := l.together(ranges, edge, l.offset+l.q.Limit+1)
+	keys = keys[:0]
+	for _, expr := range append(slices.Clone(l.by.exprs), "j.id") {
+		keys = append(keys, strings.TrimPrefix(expr, "j."))
 	}
+	end, endArgs := l.limits()
+	return "SELECT id FROM (" + first.sql + ") r" + order(keys, l.q.Asc) + end, append(first.args, endArgs...), nil
+}
+
+// together is the first n of each range.
+func (l *listing) together(ranges []*filter, edge *filter, n int) part {
+	var parts []string
+	var args []any
+	end, endArgs := l.firstOf(n)
 	for i, r := range ranges {
 		f := r.with(edge)
-		name := "r" + strconv.Itoa(i)
-		parts = append(parts, "SELECT * FROM (SELECT j.id, j.status, j.created_at FROM jobs j"+f.where()+order(keys, l.q.Asc)+end+") "+name)
-		args = slices.Concat(args, f.args, more)
+		parts = append(parts, "SELECT * FROM (SELECT j.id, j.status, j.created_at FROM jobs j"+f.where()+
+			order([]string{"j.created_at", "j.id"}, l.q.Asc)+end+") r"+strconv.Itoa(i))
+		args = slices.Concat(args, f.args, endArgs)
 	}
-	keys = append(slices.Clone(l.by.exprs), "j.id")
-	end, more = l.limits()
-	return "SELECT j.id FROM (" + strings.Join(parts, " UNION ALL ") + ") j" + order(keys, l.q.Asc) + end, append(args, more...), nil
+	return part{strings.Join(parts, " UNION ALL "), args}
 }
 
 // ranges are the conditions of the ranges, past the cursor.
 func (l *listing) ranges() []*filter {
 	common := l.span()
 	if l.search != nil {
-		common = l.search.condition("{by order}").with(common)
+		common = l.search.condition().with(common)
 	}
 	byStatus := len(l.by.exprs) > 1 // then the cursor stands in the ranges of one status
 	var all []*filter
-	if l.q.BatchID != "" || !byStatus && l.q.ServerID == "" && len(l.q.Statuses) == 0 && len(l.q.Reasons) == 0 {
+	if !byStatus && (l.q.BatchID != "" || l.q.ServerID == "" && len(l.q.Statuses) == 0 && len(l.q.Reasons) == 0) {
 		return []*filter{l.whole().with(common)}
 	}
 	for _, k := range l.kinds {
@@ -60,7 +63,12 @@ func (l *listing) ranges() []*filter {
 		if l.q.ServerID != "" {
 			f.and("j.server_id = ?", text(string(l.q.ServerID)))
 		}
-		f.and("j.status = ? AND j.reason = ?", string(k.Status), string(k.Reason))
+		how := ""
+		if l.q.BatchID != "" { // a batch is few: its jobs are looked through for each kind
+			f.and("j.batch_id = ? AND j.batch_id <> ''", text(string(l.q.BatchID)))
+			how = "{by order}"
+		}
+		f.and(how+"j.status = ? AND "+how+"j.reason = ?", string(k.Status), string(k.Reason))
 		switch {
 		case l.after == nil || byStatus && before(l.after.Text, string(k.Status), l.q.Asc):
 		case byStatus && string(k.Status) != l.after.Text:
@@ -81,7 +89,7 @@ func (l *listing) whole() *filter {
 		if l.q.ServerID != "" {
 			f.and("{by order}j.server_id = ?", text(string(l.q.ServerID)))
 		}
-		f = f.with(l.kindFilter("{by order}"))
+		f = f.with(l.kindFilter("{by order}j"))
 	}
 	if l.after != nil {
 		f = f.with(l.pastCreated())
@@ -99,10 +107,10 @@ func (l *listing) pastCreated() *filter {
 // It returns the condition on the time of creation, and lowers the offset.
 func (l *listing) skip() (*filter, error) {
 	f := &filter{}
-	if l.offset < skipFrom || len(l.by.exprs) > 1 || l.q.ServerID != "" || l.q.BatchID != "" || l.search != nil || l.timed() {
+	if l.offset < l.bounds.skip || len(l.by.exprs) > 1 || l.q.ServerID != "" || l.q.BatchID != "" || l.search != nil || l.timed() {
 		return f, nil
 	}
-	kinds := l.kindFilter("")
+	kinds := l.kindFilter("s")
 	day, err := l.passed(24, 0, farOff/24, kinds)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ type Store struct {
 	decoder *zstd.Decoder
 	swept   atomic.Int64 // when old idempotency keys were last swept, in Unix seconds
 	tally   tally
+	bounds  bounds
 }
 
 // Open opens the database that url names: postgres:// or postgresql:// is PostgreSQL, a path or sqlite:path a SQLite file,
@@ -46,7 +47,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, domain.Internal("making the decompressor", err)
 	}
-	s := &Store{encoder: encoder, decoder: decoder}
+	s := &Store{encoder: encoder, decoder: decoder, bounds: usualBounds}
 	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
 		err = s.openPostgres(ctx, url)
 	} else {

@@ -59,13 +59,16 @@ func Statements(s *Store, server domain.ServerID, j *domain.Job) map[string]Stat
 func ListStatements(t testing.TB, s *Store, q ports.JobQuery) ([]Statement, ports.JobRows) {
 	t.Helper()
 	r := recorder{ExtContext: s.reads}
-	l, err := newListing(q)
+	l, err := newListing(q, s.bounds)
 	require.NoError(t, err)
 	l.conn = &conn{d: s.d, ctx: t.Context(), on: &r}
 	rows, err := l.page()
 	require.NoError(t, err)
 	return r.all, rows
 }
+
+// Bound sets how many jobs lists count one by one, gather, and pass over without looking for a shorter way.
+func (s *Store) Bound(count, gather, skip int) { s.bounds = bounds{count, gather, skip} }
 
 // recorder keeps the statements that are run through it.
 type recorder struct {

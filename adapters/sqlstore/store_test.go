@@ -39,7 +39,8 @@ func open(t testing.TB, url string) *sqlstore.Store {
 
 func storage(s *sqlstore.Store) contract.Storage {
 	return contract.Storage{
-		Jobs: s.Jobs(), Batches: s.Batches(), Backlog: s.Backlog(), Workers: s.Workers(), Output: s.Output(), Servers: s.Servers(), Tokens: s.Tokens(), Passes: s.Passes(),
+		Jobs: s.Jobs(), Batches: s.Batches(), Backlog: s.Backlog(), Workers: s.Workers(), Output: s.Output(), Servers: s.Servers(), Tokens: s.Tokens(),
+		Passes: s.Passes(), Totals: s.Totals(),
 		Keys: s.Keys(), Checks: s.Checks(), MasterKey: s.MasterKeyCheck(),
 	}
 }

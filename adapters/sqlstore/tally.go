@@ -148,8 +148,8 @@ type span struct {
 func spans(c *conn, hours, first, end int64, f *filter) (all []span, err error) {
 	where := f.more()
 	err = c.all(&all, `SELECT at, SUM(jobs) AS jobs FROM (
-			SELECT at, jobs FROM job_spans j WHERE hours = ? AND at >= ? AND at < ?`+where+`
-			UNION ALL SELECT hour / ?, jobs FROM job_changes j WHERE hour >= ? AND hour < ?`+where+`) s
+			SELECT at, jobs FROM job_spans s WHERE hours = ? AND at >= ? AND at < ?`+where+`
+			UNION ALL SELECT hour / ?, jobs FROM job_changes s WHERE hour >= ? AND hour < ?`+where+`) a
 		GROUP BY at HAVING SUM(jobs) <> 0 ORDER BY at`,
 		slices.Concat([]any{hours, first, end}, f.args, []any{hours, first * hours, end * hours}, f.args)...)
 	return all, err

@@ -28,6 +28,7 @@ type Storage struct {
 	Output  ports.OutputStore
 	Servers ports.ServerRepository
 	Tokens  ports.TokenRepository
+	Totals  ports.TotalsRepository
 	Passes  ports.PassRepository
 
 	Keys      ports.KeyRepository
@@ -46,6 +47,7 @@ func Store(t *testing.T, open Open) {
 	t.Run("WorkerRepository", func(t *testing.T) { WorkerRepository(t, open) })
 	t.Run("OutputStore", func(t *testing.T) { OutputStore(t, open) })
 	t.Run("ServerRepository", func(t *testing.T) { ServerRepository(t, open) })
+	t.Run("TotalsRepository", func(t *testing.T) { TotalsRepository(t, open) })
 	t.Run("KeyRepository", func(t *testing.T) { KeyRepository(t, open) })
 	t.Run("ServerChecks", func(t *testing.T) { ServerChecks(t, open) })
 	t.Run("MasterKeyCheck", func(t *testing.T) { MasterKeyCheck(t, open) })

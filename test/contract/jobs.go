@@ -30,9 +30,14 @@ func JobRepository(t *testing.T, open Open) {
 	t.Run("Fields", func(t *testing.T) { jobFieldClauses.run(t, open) })
 	t.Run("Attempts", func(t *testing.T) { jobAttemptClauses.run(t, open) })
 	t.Run("Idempotency", func(t *testing.T) { jobKeyClauses.run(t, open) })
+	Lists(t, open)
+	t.Run("Races", func(t *testing.T) { jobRaceClauses.run(t, open) })
+}
+
+// Lists proves ports.JobRepository's List.
+func Lists(t *testing.T, open Open) {
 	t.Run("List", func(t *testing.T) { jobListClauses.run(t, open) })
 	t.Run("Paging", func(t *testing.T) { jobPagingClauses.run(t, open) })
-	t.Run("Races", func(t *testing.T) { jobRaceClauses.run(t, open) })
 }
 
 func jobUnknown(t *testing.T, s Storage) {

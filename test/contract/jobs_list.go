@@ -13,13 +13,14 @@ import (
 )
 
 var jobListClauses = clauses{
-	"EmptyStoreListsNothing":       listEmpty,
-	"FiltersCombine":               listFilters,
-	"SearchLooksInEveryText":       listSearch,
-	"SearchIsTakenLiterally":       listSearchLiteral,
-	"EachSortFieldOrdersBothWays":  listSorts,
-	"NewestFirstUnlessAsked":       listDefault,
-	"NeverStartedCountsAsEarliest": listZeroTimes,
+	"EmptyStoreListsNothing":        listEmpty,
+	"FiltersCombine":                listFilters,
+	"SearchLooksInEveryText":        listSearch,
+	"SearchIsTakenLiterally":        listSearchLiteral,
+	"EachSortFieldOrdersBothWays":   listSorts,
+	"NewestFirstUnlessAsked":        listDefault,
+	"NeverStartedCountsAsEarliest":  listZeroTimes,
+	"AnyQueryIsWhatALookAtAllFinds": listAnyQuery,
 }
 
 // list asks for a page whose total must be exact.

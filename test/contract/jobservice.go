@@ -22,6 +22,7 @@ type Services struct {
 	Output  ports.Output
 	Servers ports.Servers
 	Access  ports.ServerAccess
+	System  ports.System
 	Keys    ports.Keys
 
 	// Begin waits until a worker has started the command of a queued job, and hands the command to the test.
@@ -323,6 +324,9 @@ func listClauses(t *testing.T, open func(t *testing.T) Services) {
 		s := open(t)
 		done := s.submit(t, "deploy --now")
 		s.Begin(t).Exit(t, domain.Exit{})
+		canceled := s.submit(t, "erase")
+		_, err := s.Jobs.Cancel(t.Context(), canceled)
+		require.NoError(t, err)
 		waiting := s.submit(t, "backup")
 		for name, c := range map[string]struct {
 			q    ports.JobQuery
@@ -332,8 +336,13 @@ func listClauses(t *testing.T, open func(t *testing.T) Services) {
 			"Statuses": {ports.JobQuery{Statuses: []domain.Status{domain.StatusCompleted, domain.StatusQueued}}, []domain.JobID{waiting, done}},
 			"Search":   {ports.JobQuery{Search: "DEPLOY"}, []domain.JobID{done}},
 			"Server":   {ports.JobQuery{ServerID: nobody}, nil},
-			"Sort":     {ports.JobQuery{Sort: ports.SortCommand, Asc: true}, []domain.JobID{waiting, done}},
-			"Oldest":   {ports.JobQuery{Sort: ports.SortCreated, Asc: true}, []domain.JobID{done, waiting}},
+			"Reason":   {ports.JobQuery{Reasons: []domain.Reason{domain.ReasonUser, domain.ReasonTimeout}}, []domain.JobID{canceled}},
+			"Batch":    {ports.JobQuery{BatchID: nobody}, nil},
+			"Before":   {ports.JobQuery{CreatedBefore: time.Unix(1, 0)}, nil},
+			"After": {ports.JobQuery{CreatedAfter: time.Unix(1, 0), CreatedBefore: time.Now().AddDate(100, 0, 0), Statuses: []domain.Status{domain.StatusQueued}},
+				[]domain.JobID{waiting}},
+			"Sort":   {ports.JobQuery{Sort: ports.SortCommand, Asc: true}, []domain.JobID{waiting, done, canceled}},
+			"Oldest": {ports.JobQuery{Sort: ports.SortCreated, Asc: true}, []domain.JobID{done, canceled, waiting}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				c.q.Limit = 10
@@ -351,11 +360,13 @@ func listClauses(t *testing.T, open func(t *testing.T) Services) {
 	t.Run("RefusesWhatCannotBe", func(t *testing.T) {
 		s := open(t)
 		for code, q := range map[string]ports.JobQuery{
-			"limit_invalid":   {Limit: 101},
-			"page_invalid":    {Limit: 10, Page: -1},
-			"cursor_invalid":  {Limit: 10, Cursor: "nonsense"},
-			"sort_by_invalid": {Limit: 10, Sort: "colour"},
-			"status_invalid":  {Limit: 10, Statuses: []domain.Status{"paused"}},
+			"limit_invalid":          {Limit: 101},
+			"page_invalid":           {Limit: 10, Page: -1},
+			"cursor_invalid":         {Limit: 10, Cursor: "nonsense"},
+			"sort_by_invalid":        {Limit: 10, Sort: "colour"},
+			"status_invalid":         {Limit: 10, Statuses: []domain.Status{"paused"}},
+			"reason_invalid":         {Limit: 10, Reasons: []domain.Reason{"boredom"}},
+			"created_before_invalid": {Limit: 10, CreatedAfter: time.Unix(2, 0), CreatedBefore: time.Unix(2, 0)},
 		} {
 			_, err := s.Jobs.List(t.Context(), q)
 			wantCode(t, err, domain.KindInvalid, code)

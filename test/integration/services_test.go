@@ -26,6 +26,7 @@ func TestDrivingPorts(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) contract.Services{"InProcess": inProcess, "OverHTTP": overHTTP} {
 		t.Run(name, func(t *testing.T) {
 			t.Run("JobService", func(t *testing.T) { contract.JobService(t, open) })
+			t.Run("SystemService", func(t *testing.T) { contract.SystemService(t, open) })
 			t.Run("KeyService", func(t *testing.T) { contract.KeyService(t, open) })
 			t.Run("BatchService", func(t *testing.T) { contract.BatchService(t, open) })
 			t.Run("ServerService", func(t *testing.T) { contract.ServerService(t, open) })
@@ -53,7 +54,7 @@ func overHTTP(t *testing.T) contract.Services {
 	w := newWorld(t)
 	c := w.client(t, w.signIn(t))
 	s := w.services()
-	s.Jobs, s.Batches, s.Output, s.Servers, s.Access, s.Keys = c.Jobs, c.Batches, c.Output, c.Servers, c.Access, c.Keys
+	s.Jobs, s.Batches, s.Output, s.Servers, s.Access, s.Keys, s.System = c.Jobs, c.Batches, c.Output, c.Servers, c.Access, c.Keys, c.System
 	return s
 }
 
@@ -63,7 +64,7 @@ func (w *world) client(t *testing.T, in contract.SignIn) *client.Client {
 	api, err := httpapi.Open(httpapi.Config{
 		Addr: "127.0.0.1:0", Jobs: s.Jobs, Batches: s.Batches, Output: s.Output, Servers: s.Servers, Access: s.Access, Keys: s.Keys,
 		Auth: in.Auth, Tokens: in.Tokens, Sessions: in.Sessions,
-		System: &application.System{Database: w.store, Queue: w.queue, Clock: system.Clock{}},
+		System: s.System,
 	})
 	require.NoError(t, err)
 	w.start(t, api.Run)

@@ -93,7 +93,12 @@ func (w *world) services() contract.Services {
 	dead := good
 	dead.Name, dead.Hostname = "dead", deadHost
 	return contract.Services{
-		Jobs: w.jobs, Batches: &application.Batches{Jobs: w.jobs, Repository: w.store.Batches()}, Output: w.output, Servers: w.servers, Access: w.servers, Keys: w.keys, Begin: w.begin, Good: good, Dead: dead,
+		Jobs: w.jobs, Batches: &application.Batches{Jobs: w.jobs, Repository: w.store.Batches()}, Output: w.output, Servers: w.servers,
+		Access: w.servers, Keys: w.keys, Begin: w.begin, Good: good, Dead: dead,
+		System: &application.System{
+			Database: w.store, Queue: w.queue, Totals: w.store.Totals(), Workers: w.store.Workers(), Clock: system.Clock{},
+			Started: system.Clock{}.Now(), Version: "1.2.3", Kind: "memory",
+		},
 	}
 }
 

@@ -17,11 +17,12 @@ CREATE INDEX jobs_of_status ON jobs (status, reason, created_at, id);
 CREATE INDEX jobs_of_server ON jobs (server_id, status, reason, created_at, id);
 CREATE INDEX jobs_by_batch ON jobs (batch_id, created_at, id) WHERE batch_id <> '';
 CREATE INDEX jobs_of_text ON jobs (text_id, created_at, id);
-CREATE INDEX jobs_by_updated ON jobs (updated_at, id);
-CREATE INDEX jobs_by_started ON jobs (COALESCE(started_at, -62135596800000000), id);
-CREATE INDEX jobs_by_finished ON jobs (COALESCE(finished_at, -62135596800000000), id);
-CREATE INDEX jobs_by_title ON jobs (title, id);
-CREATE INDEX jobs_by_priority ON jobs (priority, id);
+-- Other orders are of finished jobs, so that a submission writes none of them. Jobs that are not finished are few, and sorted when asked for.
+CREATE INDEX jobs_by_updated ON jobs (updated_at, id) WHERE finished_at IS NOT NULL;
+CREATE INDEX jobs_by_started ON jobs (COALESCE(started_at, -62135596800000000), id) WHERE finished_at IS NOT NULL;
+CREATE INDEX jobs_by_finished ON jobs (COALESCE(finished_at, -62135596800000000), id) WHERE finished_at IS NOT NULL;
+CREATE INDEX jobs_by_title ON jobs (title, id) WHERE finished_at IS NOT NULL;
+CREATE INDEX jobs_by_priority ON jobs (priority, id) WHERE finished_at IS NOT NULL;
 
 -- How many jobs there are of each kind. Every change of a job adds a row to job_changes in its own transaction and touches
 -- nothing else; now and then the rows are added up into the other two. What holds at any time is the sum of all.
