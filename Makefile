@@ -54,7 +54,11 @@ lint: need ## gofmt, go vet and golangci-lint
 bench: build ## jobs per second and latency, beside a floor without Remora
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./test/bench/...
 
-.PHONY: help need build man run test race contract fuzz golden docs lint bench bench-api bench-db e2e check fmt env clean $(PROGRAMS)
+bench-api: need ## the API beside a bare Echo handler with the same statements, and a thousand readers of one job
+	go test -run '^$$' -bench '^BenchmarkAPI' -benchtime 1x -timeout 30m ./test/bench
+
+bench-db: need ## lists, searches and counts of REMORA_BENCH_JOBS (1000000) jobs on both databases, beside those of 1,000
+	go test -run '^$$' -bench BenchmarkLists -benchtime 1x -timeout 60m ./adapters/sqlstore
 
 e2e: build ## the built programs against real servers
 	go test -count=1 -timeout 20m ./test/e2e/...
