@@ -11,7 +11,7 @@ UPDATE jobs SET text_id = t.id FROM job_texts t WHERE t.search = jobs.search;
 ALTER TABLE jobs DROP COLUMN search;
 
 -- pg_trgm comes with PostgreSQL, and the owner of a database may switch it on. Where it cannot be had, searches read every
--- distinct text; whoever installs it later makes the index by hand, as docs/decisions/0018 says.
+-- distinct text; whoever installs it later makes the index by hand, as docs/decisions/0020 says.
 -- +goose StatementBegin
 DO $$
 BEGIN
