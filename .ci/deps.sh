@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that tests run against: OpenSSH's server and client, PostgreSQL, busybox, Ansible. It starts none of
-# their services.
+# Installs the programs that tests run against: OpenSSH's server and client, PostgreSQL, busybox, Ansible, Chromium,
+# the shells whose completion there is, and what reads manual pages and systemd's units. It starts none of their services.
 # Where it may not install, it says what to run; under CI=true that is a failure.
 set -euo pipefail
 
@@ -10,6 +10,11 @@ compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/
 command -v busybox >/dev/null || packages+=(busybox)
 command -v ssh >/dev/null || packages+=(openssh-client)
 command -v ansible-inventory >/dev/null || packages+=(ansible-core)
+command -v chromium >/dev/null || packages+=(chromium)
+command -v zsh >/dev/null || packages+=(zsh)
+command -v fish >/dev/null || packages+=(fish)
+command -v groff >/dev/null || packages+=(groff-base)
+command -v systemd-analyze >/dev/null || packages+=(systemd)
 
 if [ "$(id -u)" = 0 ] && [ ! -d /run/sshd ]; then
 	mkdir -m 0755 /run/sshd # sshd wants it, and only its service makes it
