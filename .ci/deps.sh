@@ -10,7 +10,8 @@ compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/
 command -v busybox >/dev/null || packages+=(busybox)
 command -v ssh >/dev/null || packages+=(openssh-client)
 command -v ansible-inventory >/dev/null || packages+=(ansible-core)
-command -v chromium >/dev/null || packages+=(chromium)
+# Ubuntu's package of this name only asks for a snap, which has no place in a container.
+command -v chromium >/dev/null || grep -q '^ID=ubuntu' /etc/os-release || packages+=(chromium)
 command -v zsh >/dev/null || packages+=(zsh)
 command -v fish >/dev/null || packages+=(fish)
 command -v groff >/dev/null || packages+=(groff-base)
