@@ -331,7 +331,7 @@ func TestMeters_ChangeNothing(t *testing.T) {
 		return contract.Storage{
 			Jobs: m.Jobs(s.Jobs()), Batches: m.Batches(s.Batches()), Backlog: m.Backlog(s.Backlog()), Workers: m.Workers(s.Workers()), Output: m.OutputStore(s.Output()),
 			Servers: s.Servers(), Tokens: s.Tokens(), Passes: s.Passes(),
-			Keys: s.Keys(), Checks: s.Checks(), MasterKey: s.MasterKeyCheck(),
+			Keys: s.Keys(), Checks: s.Checks(), MasterKey: s.MasterKeyCheck(), Totals: s.Totals(),
 		}
 	})
 }
