@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 	"github.com/stretchr/testify/require"
 
 	"github.com/heysubinoy/remora/domain"
@@ -92,7 +91,7 @@ func (s *Store) bulk(t testing.TB, tx *sqlx.Tx, table string, columns ...string)
 	t.Helper()
 	into := "INSERT INTO " + table + ` ("` + strings.Join(columns, `", "`) + `") VALUES (` + marks(len(columns)) + ")"
 	if s.d == &postgres {
-		into = pq.CopyIn(table, columns...)
+		into = "COPY " + table + ` ("` + strings.Join(columns, `", "`) + `") FROM STDIN`
 	}
 	statement, err := tx.Tx.Prepare(into)
 	require.NoError(t, err)

@@ -280,7 +280,7 @@ func (g *generator) batched(b *testing.B, i int, j *domain.Job) *domain.Job {
 
 // command is in six of ten jobs one of a few, in the others a text of its own; now and then it is a script.
 func (g *generator) command(b *testing.B, i, dice int) domain.Command {
-	line, args := "", ""
+	var line, args string
 	switch {
 	case i%(g.n/10) == g.n/20:
 		line, args = "restore", fmt.Sprintf("--from Backup-%d --to %s", i, strings.ToUpper(rareWord))

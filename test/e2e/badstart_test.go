@@ -102,7 +102,7 @@ func TestStart_MissingSettings(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(c.Dir, "remora.db"), "a program that could not start has touched the database")
 }
 
-// Another master key than the one that sealed the credentials: nothing runs, and nothing is shown.
+// Another master key than the one that sealed the credentials: nothing starts, and nothing is shown.
 func TestStart_WrongMasterKey(t *testing.T) {
 	d := &desk{house.New(t, "", sshd.Start(t))}
 	const password = "the-password-of-a-server"
@@ -118,21 +118,13 @@ func TestStart_WrongMasterKey(t *testing.T) {
 	}
 	other := []byte(strings.Repeat("A", 43) + "=\n")
 	require.NoError(t, os.WriteFile(filepath.Join(d.Dir, "master.key"), other, 0o600))
-	api = d.StartAPI(t)
-	worker = d.StartWorker(t)
-
-	failed, out, errs := d.Run(t, ports.Submission{Command: "echo must not run"})
-	require.Equal(t, domain.StatusFailed, failed.Status)
-	require.Empty(t, out+errs)
-	require.Contains(t, failed.Message, "master key")
-	require.True(t, failed.StartedAt.IsZero())
-	got := d.remora(t, "servers", "test", "by-password")
-	require.Equal(t, 6, got.Code, got.Stderr)
-	require.Contains(t, got.Stderr, "master key")
-	require.Contains(t, got.Stderr, "REMORA_MASTER_KEY_FILE")
-	for what, text := range map[string]string{"api": api.Log(), "worker": worker.Log(), "test": got.Stdout + got.Stderr, "job": failed.Message} {
-		require.NotContains(t, text, password, what)
-		require.NotContains(t, text, "PRIVATE KEY", what)
+	for _, program := range []string{"remora-api", "remora-worker"} {
+		p := d.Start(t, program)
+		require.Equal(t, 2, p.Exit(t, atOnce), p.Log())
+		require.Contains(t, p.Log(), "this is not the master key that sealed", program)
+		require.Contains(t, p.Log(), "REMORA_MASTER_KEY_FILE", program)
+		require.NotContains(t, p.Log(), password, program)
+		require.NotContains(t, p.Log(), "PRIVATE KEY", program)
 	}
 	files, err := filepath.Glob(filepath.Join(d.Dir, "remora.db*"))
 	require.NoError(t, err)

@@ -97,7 +97,7 @@ func (w *world) services() contract.Services {
 		Access: w.servers, Keys: w.keys, Begin: w.begin, Good: good, Dead: dead,
 		System: &application.System{
 			Database: w.store, Queue: w.queue, Totals: w.store.Totals(), Workers: w.store.Workers(), Clock: system.Clock{},
-			Started: system.Clock{}.Now(), Version: "1.2.3", Kind: "memory",
+			Started: system.Clock{}.Now(), Version: "1.2.3", Kind: "sqlite",
 		},
 	}
 }

@@ -169,17 +169,15 @@ var built = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-// leash is held open by this process alone, until its end, however that comes.
-var leash *os.File
-
-// removeAtExit has a shell wait for this process to let go of a pipe, and remove dir then.
-func removeAtExit(dir string) (err error) {
-	r, w, err := os.Pipe()
-	if err != nil {
+// removeAtExit has a shell wait for this process to let go of a pipe, which it does at its end however that comes, and
+// remove dir then.
+func removeAtExit(dir string) error {
+	var pipe [2]int
+	if err := syscall.Pipe2(pipe[:], syscall.O_CLOEXEC); err != nil {
 		return err
 	}
-	defer r.Close() //nolint:errcheck // the shell has its own
-	leash = w
+	r := os.NewFile(uintptr(pipe[0]), "the end of the tests")
+	defer func() { _ = r.Close() }() // the shell has its own
 	remove := exec.Command("/bin/sh", "-c", `cat >/dev/null; rm -rf "$1"`, "sh", dir)
 	remove.Stdin = r
 	remove.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a Ctrl-C for the tests is not for it
