@@ -34,7 +34,12 @@ func bind(c echo.Context, v any, limit int64) error {
 }
 
 // bindNothing accepts no body, or an empty object from callers that always send one.
-func bindNothing(c echo.Context) error { return bindOptional(c, &struct{}{}) }
+func bindNothing(c echo.Context) error {
+	if m := c.Request().Method; m == http.MethodGet || m == http.MethodHead {
+		return nil // what comes with one has no meaning (RFC 9110, section 9.3.1), and is not looked at
+	}
+	return bindOptional(c, &struct{}{})
+}
 
 // bindOptional is bind for a body that may be left out.
 func bindOptional(c echo.Context, v any) error {
