@@ -95,9 +95,9 @@ func TestDocs_PromisesNameTheirTests(t *testing.T) {
 		m := named.FindStringSubmatch(span)
 		require.NotNil(t, m, "docs/PROMISES.md: %s is not folder.Test or folder.Test/Clause", span)
 		text := goText(t, m[1])
-		require.Contains(t, text, "func "+m[2]+"(", "docs/PROMISES.md names %s, and there is no such test", span)
+		require.True(t, strings.Contains(text, "func "+m[2]+"("), "docs/PROMISES.md names %s, and there is no such test", span)
 		if m[3] != "" {
-			require.Contains(t, text+suites, `"`+m[3]+`"`, "docs/PROMISES.md names %s, and no suite has such a clause", span)
+			require.True(t, strings.Contains(text+suites, `"`+m[3]+`"`), "docs/PROMISES.md names %s, and no suite has such a clause", span)
 		}
 		seen++
 	}
