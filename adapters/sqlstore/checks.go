@@ -32,8 +32,10 @@ func keep(c *conn, page []ports.ServerCheck) error {
 		list[i] = k.Server.ID
 	}
 	var rows []serverRow
-	// In one order, so that two who keep checks of the same servers wait for each other and do not stand in each other's way.
-	err := c.all(&rows, "SELECT id, hostname, port, login, proxy_jump, last_check FROM servers WHERE id {in} ORDER BY id {lock}", ids(c.d, list))
+	// In one order, so that two who keep checks of the same servers wait for each other and do not stand in each other's way;
+	// and not against those who submit jobs, who come to the servers in an order of their own.
+	err := c.all(&rows, `SELECT s.id, s.hostname, s.port, s.login, s.proxy_jump, s.last_check
+		FROM servers s WHERE s.id {in} ORDER BY s.id {lock server}`, ids(c.d, list))
 	if err != nil {
 		return err
 	}

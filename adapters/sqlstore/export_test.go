@@ -172,3 +172,15 @@ func (s *Store) LockServers(ctx context.Context, between func(), names ...string
 	})
 	return began, err
 }
+
+// ReferToServer keeps a server from being deleted, as those who submit jobs to it do, while something else is done.
+func (s *Store) ReferToServer(ctx context.Context, id string, meanwhile func()) error {
+	return s.write(ctx, func(c *conn) error {
+		var locked string
+		if err := c.get(&locked, "SELECT id FROM servers WHERE id = ? {share}", id); err != nil {
+			return err
+		}
+		meanwhile()
+		return nil
+	})
+}

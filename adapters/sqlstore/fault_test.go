@@ -185,3 +185,18 @@ func TestPostgres_DeadlockIsNobodysError(t *testing.T) {
 	// Three beginnings, or more: the one that begins anew may take its first row back before the other has woken up.
 	require.GreaterOrEqual(t, began[0]+began[1], 3, "one of the two had to begin anew")
 }
+
+// Both come to many servers, each in an order of its own: if one had to wait for the other they would wait for each other.
+func TestPostgres_ChecksDoNotWaitForThoseWhoSubmit(t *testing.T) {
+	s := open(t, pgtest.URL(t))
+	server := fixture.Server(t)
+	require.NoError(t, s.Servers().Add(t.Context(), server, nil))
+	require.NoError(t, s.ReferToServer(t.Context(), string(server.ID), func() {
+		ctx, cancel := context.WithTimeout(t.Context(), quickly)
+		defer cancel()
+		require.NoError(t, s.Checks().Keep(ctx, ports.ServerCheck{Server: *server, Check: domain.Check{Connected: true, At: fixture.Now()}}))
+	}))
+	kept, _, err := s.Servers().Get(t.Context(), server.ID)
+	require.NoError(t, err)
+	require.NotNil(t, kept.LastCheck)
+}
