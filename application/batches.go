@@ -129,7 +129,8 @@ func (a *Batches) choose(ctx context.Context, s ports.BatchSubmission) ([]domain
 			return nil, err
 		}
 		for _, server := range page.Servers {
-			if !known[server.ID] {
+			if !known[server.ID] { // a server that is renamed meanwhile is on two pages
+				known[server.ID] = true
 				servers = append(servers, server)
 			}
 		}
