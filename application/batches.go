@@ -2,6 +2,7 @@ package application
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func (a *Batches) Submit(ctx context.Context, s ports.BatchSubmission) (ports.Ba
 	}
 	servers, err := a.choose(ctx, s)
 	if err != nil {
-		return ports.BatchDetail{}, err
+		return a.changed(ctx, s, "", err)
 	}
 	return a.add(ctx, s, servers, "", nil)
 }
@@ -41,7 +42,7 @@ func (a *Batches) add(
 	ctx context.Context, s ports.BatchSubmission, servers []domain.Server, origin domain.BatchID, origins map[domain.ServerID]domain.JobID,
 ) (ports.BatchDetail, error) {
 	if len(servers) == 0 {
-		return ports.BatchDetail{}, domain.ErrBatchEmpty
+		return a.changed(ctx, s, origin, domain.ErrBatchEmpty)
 	}
 	s.ServerID = servers[0].ID
 	sample, err := a.Jobs.newJob(s.Submission)
@@ -63,10 +64,7 @@ func (a *Batches) add(
 		}
 		jobs[i].RepeatOf(origins[servers[i].ID])
 	}
-	var key ports.Idempotency
-	if s.IdempotencyKey != "" {
-		key = ports.Idempotency{Key: s.IdempotencyKey, Fingerprint: batchFingerprint(s, origin)}
-	}
+	key := batchKey(s, origin)
 	if refusal := a.Jobs.admit(ctx, len(jobs)); refusal != nil {
 		return a.refused(ctx, key, refusal)
 	}
@@ -86,6 +84,16 @@ func (a *Batches) add(
 		d.Jobs.Jobs = append(d.Jobs.Jobs, ports.JobDetail{Job: *j, Server: servers[i].Ref()})
 	}
 	return d, nil
+}
+
+// changed answers where the servers were refused: they may have been others when the batch was accepted, under the same key.
+func (a *Batches) changed(ctx context.Context, s ports.BatchSubmission, origin domain.BatchID, refusal error) (ports.BatchDetail, error) {
+	for _, may := range []error{domain.ErrServerInactive, domain.ErrServerNotFound, domain.ErrBatchEmpty} {
+		if errors.Is(refusal, may) {
+			return a.refused(ctx, batchKey(s, origin), refusal)
+		}
+	}
+	return ports.BatchDetail{}, refusal
 }
 
 // refused answers with the batch that was accepted for the key before, or with the refusal.
@@ -315,7 +323,7 @@ func (a *Batches) Rerun(ctx context.Context, id domain.BatchID, r ports.BatchRer
 	}
 	servers, err := a.named(ctx, s.ServerIDs)
 	if err != nil {
-		return ports.BatchDetail{}, err
+		return a.changed(ctx, s, id, err)
 	}
 	return a.add(ctx, s, servers, id, origins)
 }
@@ -327,6 +335,13 @@ func resubmission(b *domain.Batch) ports.Submission {
 		Timeout: b.Timeout, Priority: b.Priority, Retry: &b.Retry,
 	}
 	return s
+}
+
+func batchKey(s ports.BatchSubmission, origin domain.BatchID) ports.Idempotency {
+	if s.IdempotencyKey == "" {
+		return ports.Idempotency{}
+	}
+	return ports.Idempotency{Key: s.IdempotencyKey, Fingerprint: batchFingerprint(s, origin)}
 }
 
 // batchFingerprint tells two submissions apart.
