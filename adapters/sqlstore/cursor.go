@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"time"
 
 	"github.com/heysubinoy/remora/domain"
 )
@@ -19,6 +20,12 @@ type cursor struct {
 	ID     string `json:"i,omitempty"`
 }
 
+// The numbers in cursors are times, in microseconds, and priorities; a made-up one may be more than the database knows times for.
+var (
+	leastNumber = time.Time{}.UnixMicro()
+	mostNumber  = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC).UnixMicro()
+)
+
 func (c cursor) encode() string { return base64.RawURLEncoding.EncodeToString(mustJSON(c)) }
 
 func decodeCursor(given, query string) (cursor, error) {
@@ -28,6 +35,9 @@ func decodeCursor(given, query string) (cursor, error) {
 		return c, errCursor
 	}
 	if json.Unmarshal(raw, &c) != nil || c.Query != query || c.Text != text(c.Text) || c.ID != text(c.ID) {
+		return c, errCursor
+	}
+	if c.Number < leastNumber || c.Number > mostNumber {
 		return c, errCursor
 	}
 	return c, nil

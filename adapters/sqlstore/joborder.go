@@ -58,7 +58,7 @@ func sortingOf(f ports.SortField) sorting {
 		return sorting{
 			exprs: []string{"j.priority"},
 			place: func(c *cursor, j *domain.Job) { c.Number = int64(j.Priority) },
-			value: func(_ *dialect, c cursor) []any { return []any{c.Number} },
+			value: func(_ *dialect, c cursor) []any { return []any{min(max(c.Number, 0), int64(domain.MaxPriority)+1)} },
 		}
 	default:
 		by := byTime("j.created_at", created)
