@@ -29,6 +29,12 @@ func (s *Sessions) SignIn(ctx context.Context, p ports.Proof) (ports.IssuedPass,
 		return ports.IssuedPass{}, ports.Session{}, err
 	}
 	issued, err := s.issue(ctx, domain.PassSession, token)
+	if err == nil && p.Code.Empty() {
+		// A token that was rotated since it was proved has ended the sessions it had by then, and must not keep this one.
+		if _, err = s.prove(ctx, p); err != nil {
+			err = errors.Join(err, s.SignOut(ctx, issued.Text))
+		}
+	}
 	if err != nil {
 		return ports.IssuedPass{}, ports.Session{}, err
 	}

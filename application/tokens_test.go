@@ -176,3 +176,42 @@ func TestTokens_LastUseCostsAWriteAMinute(t *testing.T) {
 		require.Equal(t, time.Now().UTC().Truncate(time.Minute), list[0].LastUsedAt)
 	})
 }
+
+// rotating is a store of passes in which a token is rotated just before a pass is stored.
+type rotating struct {
+	ports.PassRepository
+	before func()
+}
+
+func (r rotating) Add(ctx context.Context, p domain.Pass, hash [32]byte) error {
+	r.before()
+	return r.PassRepository.Add(ctx, p, hash)
+}
+
+func TestSessions_NoneIsMadeOfATokenThatIsRotatedMeanwhile(t *testing.T) {
+	ctx := t.Context()
+	tokens, sessions := newTokens()
+	old := domain.NewSecret("the old text")
+	token, err := tokens.Grant(ctx, "admin", old)
+	require.NoError(t, err)
+	kept := &keeping{PassRepository: sessions.Repository}
+	sessions.Repository = rotating{kept, func() {
+		_, err := tokens.Rotate(ctx, token.ID)
+		require.NoError(t, err)
+	}}
+	_, _, err = sessions.SignIn(ctx, ports.Proof{Token: old})
+	require.ErrorIs(t, err, domain.ErrUnauthenticated)
+	_, _, err = kept.Find(ctx, domain.PassSession, kept.last)
+	require.ErrorIs(t, err, domain.ErrUnauthenticated, "a session lives that an old text has made")
+}
+
+// keeping remembers the hash of the pass that was stored last.
+type keeping struct {
+	ports.PassRepository
+	last [32]byte
+}
+
+func (k *keeping) Add(ctx context.Context, p domain.Pass, hash [32]byte) error {
+	k.last = hash
+	return k.PassRepository.Add(ctx, p, hash)
+}
