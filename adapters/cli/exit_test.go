@@ -127,4 +127,13 @@ func TestHealth(t *testing.T) {
 	w.health.Queue = domain.ErrQueueUnavailable
 	w.session().golden("health-degraded", "health")
 	w.session().golden("health-json", "health", "-o", "json")
+
+	away := &domain.Error{Kind: domain.KindUnavailable, Code: codeAPIUnreachable, Message: "connection refused"}
+	w.health.Database, w.health.Queue = away, away
+	for _, form := range []string{"table", "json"} {
+		s := w.session()
+		require.Equal(t, 6, s.run("health", "-o", form))
+		require.Empty(t, s.stdout.String(), "nothing is known of database and queue")
+		require.Equal(t, "remora: connection refused; is the API at http://127.0.0.1:8080 running? `remora up` starts one here\n", s.stderr.String())
+	}
 }
