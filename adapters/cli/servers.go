@@ -158,7 +158,7 @@ func (a *app) serversRemoveCommand() *cobra.Command {
 				}
 				deleted, err := s.Servers.Delete(c.Context(), server.ID, force)
 				if err != nil {
-					return err
+					return fmt.Errorf("%s: %w", server.Name, err)
 				}
 				text := ""
 				if deleted > 0 {
