@@ -101,6 +101,9 @@ func (a *app) explain(err error) string {
 	}
 	program := a.services == nil && e.Kind == domain.KindUnavailable // it has no API to ask
 	if hint := hints[e.Code]; hint != "" && !program && !strings.HasSuffix(text, "?") {
+		if a.program == clientProgram { // its flag has another name
+			hint = strings.Replace(hint, "--token-file", "-token", 1)
+		}
 		told, _, _ := strings.Cut(hint, " with --") // the error may have said what, and not how
 		return strings.TrimSuffix(text, "; "+told) + "; " + hint
 	}
