@@ -44,7 +44,10 @@ func Backup(ctx context.Context, cfg Config, dir string) (report string, err err
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return "", backupFailed(err)
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := os.Mkdir(dir, 0o700); errors.Is(err, fs.ErrExist) {
+		return "", &domain.Error{Kind: domain.KindConflict, Code: "backup_exists",
+			Message: dir + " is there already, and a backup overwrites nothing; name a directory that it can make"}
+	} else if err != nil {
 		return "", backupFailed(err)
 	}
 	defer func() {

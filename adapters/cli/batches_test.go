@@ -95,6 +95,7 @@ func TestRun_StopsAfterFailures(t *testing.T) {
 	s := w.session()
 	require.Equal(t, 1, s.run("run", "--all", "--parallel", "1", "--stop-after", "2", "--", "x"))
 	require.Contains(t, s.stderr.String(), "remora: 4 servers: 2 failed, 2 canceled\n")
+	require.Contains(t, s.stderr.String(), "canceled with its batch (job ")
 }
 
 func many(n int) (names []string) {

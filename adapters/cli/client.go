@@ -37,10 +37,12 @@ var clientActions = []struct {
 	{"list-servers", nil, (*app).clientListServers},
 }
 
+const clientProgram = "remora-client"
+
 // ClientMain runs the flag-style remora-client with its arguments and returns its exit code. It prints JSON on stdout.
 // Of cfg it needs the streams, Getenv and Connect.
 func ClientMain(ctx context.Context, cfg Config, args []string) int {
-	a := newApp("remora-client", cfg)
+	a := newApp(clientProgram, cfg)
 	a.global.form = formJSON
 	return a.guard(ctx, func(ctx context.Context) error { return a.client(ctx, args) })
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -61,6 +62,15 @@ func TestClient_Golden(t *testing.T) {
 			s.compare(name, "remora-client "+quoteAll(args), code)
 		})
 	}
+}
+
+func TestClient_HintsNameItsOwnFlags(t *testing.T) {
+	w := newWorld(t)
+	w.onList = func(context.Context) error { return domain.ErrUnauthenticated }
+	s := w.session()
+	require.Equal(t, 3, s.client("-action", "list-servers"))
+	require.Contains(t, s.stderr.String(), "or give it with -token or REMORA_TOKEN\n")
+	require.NotContains(t, s.stderr.String(), "--token-file")
 }
 
 func TestClient_SubmitsWhatItWasGiven(t *testing.T) {

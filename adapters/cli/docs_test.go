@@ -72,7 +72,7 @@ func document(w *bytes.Buffer, c *cobra.Command) {
 func said(t *testing.T, program, line string) (calls [][]string) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"password.txt", "servers.ini"} {
+	for _, name := range []string{"password.txt", "servers.ini", "token.txt"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600))
 	}
 	script := program + `() { printf '%s\0' "$@" >>"$CALLS"; printf '\1\0' >>"$CALLS"; }; jq() { cat >/dev/null; }; man() { :; }; source() { :; }

@@ -161,6 +161,8 @@ func (a *app) when(t time.Time) string {
 // short tells a duration with as many digits as people want.
 func short(d time.Duration) string {
 	switch {
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond).String()
 	case d < time.Second:
 		return d.Round(time.Millisecond).String()
 	case d < time.Minute:

@@ -27,7 +27,7 @@ func TestTextsForPeople(t *testing.T) {
 	require.Equal(t, "äöüßé", a.cut("äöüßé", 5))
 	a.tty.out = false
 	require.Equal(t, "abcdefg", a.cut("abcdefg", 5))
-	for want, d := range map[string]time.Duration{"1ms": 1400 * time.Microsecond, "1.2s": 1234 * time.Millisecond, "1h0m1s": time.Hour + 1400*time.Millisecond} {
+	for want, d := range map[string]time.Duration{"0s": 0, "393µs": 393400 * time.Nanosecond, "1ms": 1400 * time.Microsecond, "1.2s": 1234 * time.Millisecond, "1h0m1s": time.Hour + 1400*time.Millisecond} {
 		require.Equal(t, want, short(d))
 	}
 }

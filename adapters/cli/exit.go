@@ -22,6 +22,9 @@ const (
 	exitInterrupted     = 130
 )
 
+// codeAPIUnreachable is the client's: nobody answers where the API is looked for.
+const codeAPIUnreachable = "api_unreachable"
+
 // exitCodes says which exit code belongs to which kind of error.
 var exitCodes = map[domain.Kind]int{
 	domain.KindInternal:        exitFailed,
@@ -98,9 +101,13 @@ func (a *app) explain(err error) string {
 	}
 	program := a.services == nil && e.Kind == domain.KindUnavailable // it has no API to ask
 	if hint := hints[e.Code]; hint != "" && !program && !strings.HasSuffix(text, "?") {
-		return text + "; " + hint
+		if a.program == clientProgram { // its flag has another name
+			hint = strings.Replace(hint, "--token-file", "-token", 1)
+		}
+		told, _, _ := strings.Cut(hint, " with --") // the error may have said what, and not how
+		return strings.TrimSuffix(text, "; "+told) + "; " + hint
 	}
-	if e.Kind == domain.KindUnavailable && a.address != "" {
+	if e.Code == codeAPIUnreachable && a.address != "" && !strings.Contains(text, "remora up") && !strings.HasSuffix(text, "?") {
 		return fmt.Sprintf("%s; is the API at %s running? `remora up` starts one here", text, a.address)
 	}
 	return text

@@ -35,8 +35,14 @@ func TestErrors_AreToldOnceWithWhatToDo(t *testing.T) {
 		want string
 	}{
 		"not signed in": {domain.ErrUnauthenticated, 3, "remora: sign in first: the token is missing or unknown; `remora login` keeps one, or give it with --token-file or REMORA_TOKEN\n"},
-		"away": {&domain.Error{Kind: domain.KindUnavailable, Code: "api_unavailable", Message: "connection refused"}, 6,
+		"away": {&domain.Error{Kind: domain.KindUnavailable, Code: codeAPIUnreachable, Message: "connection refused"}, 6,
 			"remora: connection refused; is the API at http://127.0.0.1:8080 running? `remora up` starts one here\n"},
+		"away, and what to do is said": {&domain.Error{Kind: domain.KindUnavailable, Code: codeAPIUnreachable, Message: "nobody; start it with remora up"}, 6,
+			"remora: nobody; start it with remora up\n"},
+		"something else is away": {&domain.Error{Kind: domain.KindUnavailable, Code: codeHostKeyUnseen, Message: "web shows no host key: is sshd running?"}, 6,
+			"remora: web shows no host key: is sshd running?\n"},
+		"what is said is not said twice": {&domain.Error{Kind: domain.KindUnprocessable, Code: codeKeyEncrypted, Message: "it is encrypted; give its passphrase"}, 2,
+			"remora: it is encrypted; give its passphrase with --passphrase-stdin\n"},
 		"internal": {domain.Internal("reading the answer", errors.New("EOF")), 1, "remora: reading the answer: EOF\n"},
 		"controls": {errors.New("a\x1b]0;t\x07b"), 1, "remora: a]0;tb\n"},
 		"timeout":  {domain.ErrTimeout, 7, "remora: the request took too long\n"},
@@ -121,4 +127,13 @@ func TestHealth(t *testing.T) {
 	w.health.Queue = domain.ErrQueueUnavailable
 	w.session().golden("health-degraded", "health")
 	w.session().golden("health-json", "health", "-o", "json")
+
+	away := &domain.Error{Kind: domain.KindUnavailable, Code: codeAPIUnreachable, Message: "connection refused"}
+	w.health.Database, w.health.Queue = away, away
+	for _, form := range []string{"table", "json"} {
+		s := w.session()
+		require.Equal(t, 6, s.run("health", "-o", form))
+		require.Empty(t, s.stdout.String(), "nothing is known of database and queue")
+		require.Equal(t, "remora: connection refused; is the API at http://127.0.0.1:8080 running? `remora up` starts one here\n", s.stderr.String())
+	}
 }

@@ -161,7 +161,7 @@ func (i *importer) read(ctx context.Context, file string) (inventory.Inventory, 
 		stdin, err = i.readStdin(ctx, "inventory", inventory.MaxFileBytes)
 		text, name = []byte(stdin), "stdin"
 	} else {
-		text, err = readSmall(file, "FILE")
+		text, err = readSmall(file, "servers import")
 	}
 	if err != nil {
 		return none, err

@@ -71,7 +71,7 @@ func (a *app) addKey(c *cobra.Command, file, name string, passphraseStdin bool) 
 		return usage("%v; --name gives another", err)
 	}
 	var err error
-	if n.Text, err = readKeyFile("FILE", file); err != nil {
+	if n.Text, err = readKeyFile("keys add", file); err != nil {
 		return err
 	}
 	if passphraseStdin {

@@ -172,6 +172,8 @@ func jobOutcome(j *domain.Job) string {
 		text += " by " + exitText(j.Exit)
 	case j.Message != "":
 		return text + ": " + j.Message
+	case j.Reason == domain.ReasonBatch:
+		return text + " with its batch"
 	default:
 		return text + ": " + string(j.Reason)
 	}

@@ -21,7 +21,7 @@ func (a *app) loginCommand() *cobra.Command {
 		Long: `Login asks for the API's address and a token, without echo, and tries them. When the API knows the token, both are kept in the
 config file, $XDG_CONFIG_HOME/remora/config.yaml (0600), and every later command uses them. Without a terminal the token is read
 from stdin, and the address is URL, --url or REMORA_URL.`,
-		Example: "  remora login\n  remora login https://remora.example.org < password.txt",
+		Example: "  remora login\n  remora login https://remora.example.org < token.txt",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -159,7 +158,7 @@ func (a *app) serversRemoveCommand() *cobra.Command {
 				}
 				deleted, err := s.Servers.Delete(c.Context(), server.ID, force)
 				if err != nil {
-					return err
+					return fmt.Errorf("%s: %w", server.Name, err)
 				}
 				text := ""
 				if deleted > 0 {
@@ -233,7 +232,7 @@ func (a *app) testServers(ctx context.Context, refs []string) error {
 			if !reports[i].OK {
 				result = "failed"
 			}
-			row(w, v.Server, result, string(reports[i].Step), short(reports[i].Latency.Round(time.Millisecond)), string(reports[i].Mode), v.Message)
+			row(w, v.Server, result, string(reports[i].Step), short(reports[i].Latency), string(reports[i].Mode), v.Message)
 		}
 	})
 	if err != nil {

@@ -115,7 +115,7 @@ func TestServersRemove_WithJobs(t *testing.T) {
 	require.Equal(t, 0, w.session().run("run", "-s", "web", "--detach", "--", "x"))
 	s := w.session()
 	require.Equal(t, 5, s.run("servers", "rm", "web"))
-	require.Contains(t, s.stderr.String(), "remora: the server has 1 jobs; cancel those that are active; --force deletes finished ones with their output\n")
+	require.Contains(t, s.stderr.String(), "remora: web: the server has 1 jobs; cancel those that are active; --force deletes finished ones with their output\n")
 	s = w.session()
 	require.Equal(t, 0, s.run("servers", "rm", "--force", "web"))
 	require.Equal(t, "remora: removed web with 1 job\n", s.stderr.String())

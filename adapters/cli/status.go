@@ -111,7 +111,7 @@ func (a *app) printStatuses(list []ports.ServerStatus) error {
 	}, func(w io.Writer) {
 		row(w, "NAME", "STATUS", "LATENCY", "MESSAGE")
 		for i, s := range list {
-			row(w, s.Server.Name, shapes[i].Status, short(s.Check.Latency.Round(time.Millisecond)), s.Check.Message)
+			row(w, s.Server.Name, shapes[i].Status, short(s.Check.Latency), s.Check.Message)
 		}
 	})
 	if err == nil && connected < len(list) {

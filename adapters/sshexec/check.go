@@ -22,7 +22,7 @@ func (e *Executor) Check(ctx context.Context, t ports.Target) ports.TestReport {
 	switch {
 	case err == nil:
 		report.OK = true
-		report.Message = fmt.Sprintf("logged in to %s, which answered in %s", address(t.Server), report.Latency.Round(time.Millisecond))
+		report.Message = fmt.Sprintf("logged in to %s, which answered in %s", address(t.Server), told(report.Latency))
 	case known:
 		failed.report(&report)
 	default:
@@ -30,6 +30,14 @@ func (e *Executor) Check(ctx context.Context, t ports.Target) ports.TestReport {
 		report.Message = fmt.Sprintf("cannot log in to %s: no answer in %s", address(t.Server), report.Latency.Round(time.Millisecond))
 	}
 	return report
+}
+
+// told is a duration as people read it: to the millisecond, and one below that to the microsecond, for nothing takes no time.
+func told(d time.Duration) time.Duration {
+	if d < time.Millisecond {
+		return d.Round(time.Microsecond)
+	}
+	return d.Round(time.Millisecond)
 }
 
 func (e *Executor) check(ctx context.Context, t ports.Target) error {
