@@ -181,7 +181,7 @@ func (d *desk) errorCodes(t *testing.T) {
 		{4, "jobs ls", []string{"jobs", "logs", "-f", nobody}},
 		{4, "jobs ls", []string{"jobs", "cancel", "not-an-id"}},
 		{4, "servers ls", []string{"run", "-s", "nobody", "--", "true"}},
-		{6, "is the API at", []string{"jobs", "ls", "--url", "http://" + cluster.FreeAddr(t)}},
+		{6, "start it with remora up", []string{"jobs", "ls", "--url", "http://" + cluster.FreeAddr(t)}},
 	} {
 		got := d.remora(t, c.args...)
 		require.Equal(t, c.code, got.Code, "%v: %s", c.args, got.Stderr)
